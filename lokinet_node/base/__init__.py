@@ -1,0 +1,1 @@
+"""Words every room shares: ids, units, names, errors, constants, timing."""

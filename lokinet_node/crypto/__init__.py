@@ -1,0 +1,1 @@
+"""Primitives without layouts: signatures, key agreement, ciphers, Noise."""

@@ -1,0 +1,1 @@
+"""Blinded introsets at the routers closest to them: publish, store, look up."""

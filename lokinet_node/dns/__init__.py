@@ -1,0 +1,1 @@
+"""Answers to DNS questions about .loki and .snode names, without sockets."""

@@ -1,0 +1,1 @@
+"""One file per file descriptor: the only room that does I/O."""

@@ -1,0 +1,1 @@
+"""Authenticated links between neighbours: handshake, sealing, replay, control channel."""

@@ -1,0 +1,1 @@
+"""Known routers: verify, keep, expire and choose contacts."""

@@ -1,0 +1,1 @@
+"""Onion paths: building them, keeping them, and relaying cells for others."""

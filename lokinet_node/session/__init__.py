@@ -1,0 +1,1 @@
+"""End-to-end sessions between two addresses, over any of their paths."""

@@ -1,0 +1,1 @@
+"""The in-memory network and its builders; imported by tests only."""
