@@ -34,4 +34,4 @@ class OperatorError(LokinetError):
 
 
 class NameSyntaxError(LokinetError):
-    """A text is not a well-formed `.loki` or `.snode` name."""
+    """A text is not a well-formed `.loki` or `.snode` name or IPv4 address."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 Micros: TypeAlias = int
-"""Microseconds. Instants called `now` are monotonic; those called `wall` count from the epoch."""
+"""Microseconds; instants (`now`) count from the Unix epoch and never go back: decision 0001."""
 
 MILLISECOND: Micros = 1_000
 SECOND: Micros = 1_000_000
