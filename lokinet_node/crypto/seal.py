@@ -1,0 +1,49 @@
+"""Hot: AES-256-GCM under one 44-byte key: 32 of AES key and 12 of IV, derived together.
+
+The nonce is IV XOR counter, as in TLS 1.3, so a key is hard to attack among many others. One
+writer per key, and a counter is used once (docs/wire.md, section 10): this class counts nothing.
+
+Bursts use `mask`, `encrypt_into` and `decrypt_into` directly. `decrypt_into` writes unverified
+plaintext before it raises InvalidTag: such a row must be discarded. No associated data anywhere.
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lokinet_node.crypto.errors import CryptoError
+
+KEY_SIZE = 44
+TAG_SIZE = 16
+_NONCE_SIZE = 12
+
+
+class Seal:
+    """One direction's AEAD; `encrypt_into(nonce, data, None, buffer)` is the burst's verb."""
+
+    __slots__ = ("_aead", "decrypt_into", "encrypt_into", "mask")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_SIZE:
+            raise CryptoError(f"a sealing key has {KEY_SIZE} bytes, not {len(key)}")
+        aead = AESGCM(key[:32])
+        self._aead = aead
+        self.encrypt_into = aead.encrypt_into
+        self.decrypt_into = aead.decrypt_into
+        self.mask = int.from_bytes(key[32:], "big")
+
+    def nonce(self, counter: int) -> bytes:
+        """The 12 bytes that counter (0 ≤ counter < 2^64) stands for."""
+        return (self.mask ^ counter).to_bytes(_NONCE_SIZE, "big")
+
+    def seal(self, counter: int, plaintext: bytes | memoryview) -> bytes:
+        """Ciphertext and tag; the caller has reserved the counter."""
+        return self._aead.encrypt(self.nonce(counter), plaintext, None)
+
+    def open(self, counter: int, ciphertext: bytes | memoryview) -> bytes:
+        """Plaintext; CryptoError when the tag is wrong or missing."""
+        try:
+            return self._aead.decrypt(self.nonce(counter), ciphertext, None)
+        except InvalidTag as error:
+            raise CryptoError("authentication tag is wrong") from error
