@@ -1,0 +1,61 @@
+"""The arena of session records before sealing and after opening.
+
+A row is `type 1 | length 2 | content ≤ 1280 | zeros` (docs/wire.md, section 8). Rows are reused,
+so whoever writes a row writes all of it: the zeros are part of the record and what is not
+overwritten would show the peer a packet of somebody else.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from lokinet_node.burst import BODY, ROWS, TAG
+
+RECORD_HEADER: Final = 20
+"""handle 8, index 4, record counter 8: in front of the sealed plaintext."""
+
+PLAINTEXT: Final = BODY - RECORD_HEADER - TAG
+"""1292 bytes: what one record seals, whatever it holds."""
+
+CONTENT_AT: Final = 3
+"""Offset of the content in a row."""
+
+MAX_CONTENT: Final = 1280
+"""Largest packet; also the MTU of the tun."""
+
+TYPE_NOTHING: Final = 0
+TYPE_PACKET: Final = 1
+TYPE_MESSAGE: Final = 2
+
+PLAINTEXT_HEAD: Final = Struct("!BH")
+"""type, length of the content."""
+
+PLAINTEXT_HEADS: Final = tuple(
+    Struct("!" + f"BH{PLAINTEXT - CONTENT_AT}x" * n) for n in range(ROWS + 1)
+)
+
+_WHOLE: Final = Struct(f"!BH{PLAINTEXT - CONTENT_AT}s")
+
+
+class Plaintexts:
+    """Rows of 1292 bytes at a stride of 1292; ``rows[i]`` is a whole row."""
+
+    __slots__ = ("buffer", "rows", "view")
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(ROWS * PLAINTEXT)
+        self.view = memoryview(self.buffer)
+        self.rows = [self.view[i * PLAINTEXT : (i + 1) * PLAINTEXT] for i in range(ROWS)]
+
+    def put(self, row: int, kind: int, content: bytes) -> None:
+        """Fill a whole row with one record; the content is at most 1280 bytes."""
+        # struct pads `s` with zeros: the rest of the row needs no second step
+        _WHOLE.pack_into(self.buffer, row * PLAINTEXT, kind, len(content), content)
+
+    def content(self, row: int) -> memoryview | None:
+        """The content of a row, without its zeros; None when its length cannot be."""
+        _, length = PLAINTEXT_HEAD.unpack_from(self.buffer, row * PLAINTEXT)
+        if length > MAX_CONTENT:
+            return None
+        return self.rows[row][CONTENT_AT : CONTENT_AT + length]
