@@ -1,0 +1,72 @@
+# `make` lists the goals. ARGS="..." is passed on to testnet or pytest; PYTHON=/path picks the interpreter.
+SHELL := bash
+ARGS ?=
+export PYTHON ?= python3
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help testnet up down ps status setup setup-test test unit integration bench lint fmt lock clean
+
+help: ## list the goals
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+# `make testnet down` must only go down, so the word by itself does nothing; alone it means up.
+ifeq ($(MAKECMDGOALS),testnet)
+testnet: up
+else
+testnet:
+	@:
+endif
+
+up: setup ## bring up the default network and fetch a page over .loki
+	@.venv/bin/testnet up $(ARGS)
+
+down: setup ## remove the network and all it made
+	@.venv/bin/testnet down $(ARGS)
+
+ps: setup ## list the nodes
+	@.venv/bin/testnet ps $(ARGS)
+
+status: setup ## tell how far the network is
+	@.venv/bin/testnet status $(ARGS)
+
+setup: ## system packages, .venv, locked dependencies: what `up` needs
+	@.ci/setup run
+
+setup-test: ## the same with what tests, lint and benchmark need
+	@.ci/setup test
+
+test: setup-test ## the whole test suite
+	@.venv/bin/pytest -q $(ARGS)
+
+unit: setup-test ## tests that need no root and no network namespaces
+	@.venv/bin/pytest -q -m 'not integration' $(ARGS)
+
+integration: setup-test ## tests with real processes
+	@.venv/bin/pytest -q -m integration $(ARGS)
+
+bench: setup-test ## measure; prints a table, judges nothing
+	@.venv/bin/python -m tests.bench $(ARGS)
+
+lint: setup-test ## format, lint, types, import directions
+	.venv/bin/ruff format --check --quiet .
+	.venv/bin/ruff check --quiet .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+fmt: setup-test ## rewrite the code in the house format
+	.venv/bin/ruff check --quiet --select I --fix .
+	.venv/bin/ruff format .
+
+# Resolve anew: make lock ARGS=--upgrade, or ARGS='--upgrade-package NAME'.
+LOCK = CUSTOM_COMPILE_COMMAND='make lock' .venv/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+  --strip-extras --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+  --build-deps-for editable $(ARGS)
+lock: setup ## write requirements*.txt anew from pyproject.toml
+	@$(PYTHON) -m venv .venv/lock
+	@.venv/lock/bin/python -m pip install --quiet 'pip-tools==7.6.2'
+	$(LOCK) --output-file requirements.txt pyproject.toml
+	$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+clean: ## remove .venv, caches and build products
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .artifacts
+	find lokinet_node orchestrator tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,65 @@
+"""The rules of tests/conftest.py, observed on a small suite of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
+SKIPS = {
+    "test_by_mark.py": "@pytest.mark.skip(reason='no tun')\ndef test_x() -> None: ...\n",
+    "test_by_call.py": "def test_x() -> None:\n    pytest.skip('no root')\n",
+    "test_by_module.py": "pytest.skip('no nginx', allow_module_level=True)\n",
+}
+
+
+def run_suite(
+    folder: Path, tests: dict[str, str], ci: str, *arguments: str
+) -> tuple[int, list[str]]:
+    """Exit code and printed lines of a run over the given test files, laid out in `folder`."""
+    shutil.copy(CONFTEST, folder / "conftest.py")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = integration: real processes\n")
+    for name, source in tests.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"import pytest\n{source}")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "."]
+    environment = {**os.environ, "CI": ci, "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_in_ci_each_kind_of_skip_is_a_failure_that_shows_its_reason(tmp_path: Path) -> None:
+    code, lines = run_suite(tmp_path, SKIPS, "true", "--continue-on-collection-errors")
+    assert code == 1
+    assert lines[-1].startswith("1 failed, 2 errors in")
+    for reason in ("no tun", "no root", "no nginx"):
+        assert [line for line in lines if "A skip is a failure in CI" in line and reason in line]
+
+
+@pytest.mark.parametrize("ci", ["", "false"])
+def test_outside_ci_a_skip_stays_a_skip(ci: str, tmp_path: Path) -> None:
+    code, lines = run_suite(tmp_path, SKIPS, ci)
+    assert code == 0
+    assert lines[-1].startswith("3 skipped in")
+
+
+def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
+    source = "@pytest.mark.xfail\ndef test_x() -> None:\n    assert False\n"
+    code, lines = run_suite(tmp_path, {"test_x.py": source}, "true")
+    assert code == 0
+    assert lines[-1].startswith("1 xfailed in")
+
+
+def test_a_test_in_the_integration_folder_bears_its_mark(tmp_path: Path) -> None:
+    source = "def test_x() -> None: ...\n"
+    tests = {"test_pure.py": source, "integration/test_real.py": source}
+    code, lines = run_suite(tmp_path, tests, "", "-m", "not integration")
+    assert code == 0
+    assert lines[-1].startswith("1 passed, 1 deselected in")
