@@ -1,0 +1,135 @@
+"""The configuration of one node: Lokinet's ini text to one frozen value.
+
+`parse_config` reads, checks and completes; it opens no file (whether a path exists is asked of
+the caller) and its only failure is ConfigError, which lists every problem as
+`file:line: message`. docs/config.md describes the keys.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lokinet_node.base.constants import DEFAULT_NETID, MAX_NETID_SIZE
+from lokinet_node.base.errors import OperatorError
+from lokinet_node.node import config_parts as parts
+from lokinet_node.node.config_reader import Reader, boolean, integer, limited, plain
+from lokinet_node.node.config_rules import check_rules
+from lokinet_node.node.config_schema import Role
+from lokinet_node.node.ini import Problem, Source, parse_ini
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lokinet_node.base.addresses import Endpoint
+    from lokinet_node.base.timing import Timing
+    from lokinet_node.node.config_parts import (
+        ApiConfig,
+        DnsConfig,
+        KeyFiles,
+        LogConfig,
+        NetworkConfig,
+    )
+
+__all__ = ["Config", "ConfigError", "Role", "Source", "Surroundings", "parse_config"]
+
+
+class ConfigError(OperatorError):
+    """The configuration cannot be used; the text has one `file:line: message` a line."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the single problems beside the text."""
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a configuration depends on besides its text."""
+
+    directory: str
+    """Absolute path of the main file's directory; a relative data-dir starts there."""
+    default_data_dir: str
+    exists: Callable[[str], bool]
+    """Whether an absolute path exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the ini file decides, defaults filled in and paths absolute."""
+
+    role: Role
+    path: str
+    """The main ini file."""
+    data_dir: str
+    netid: str
+    min_connections: int
+    max_connections: int
+    block_bogons: bool
+    nickname: str
+    key_files: KeyFiles
+    network: NetworkConfig
+    unique_range_size: int
+    """0 (off), or the prefix length of the IPv4 networks a path's hops must not share."""
+    dns: DnsConfig
+    inbound: Endpoint | None
+    """Where a router's UDP socket is; None on clients."""
+    outbound: Endpoint | None
+    """Where a client's UDP socket is; 0.0.0.0 or None: the address that routes to its routers."""
+    public: Endpoint | None
+    """What a router's contact says; None on clients."""
+    api: ApiConfig
+    bootstrap_files: tuple[str, ...]
+    seed_node: bool
+    log: LogConfig
+    timing: Timing
+    warnings: tuple[Problem, ...]
+    """What was ignored, and where: for the log at start."""
+
+
+def parse_config(sources: Sequence[Source], role: Role, around: Surroundings) -> Config:
+    """The configuration in `sources`, main file first; ConfigError lists what is wrong."""
+    entries, problems = parse_ini(sources)
+    reader = Reader(entries, role, sources[0].path)
+    reader.problems[:0] = problems
+    config = _read(reader, sources[0].path, around)
+    check_rules(reader, config)
+    if reader.problems:
+        files = [source.path for source in sources]
+        found = sorted(reader.problems, key=lambda p: (files.index(p.place.path), p.place.line))
+        raise ConfigError(found)
+    return config
+
+
+def _read(reader: Reader, path: str, around: Surroundings) -> Config:
+    is_router = reader.role is Role.ROUTER
+    given = reader.one("router", "data-dir", plain, around.default_data_dir)
+    data_dir = posixpath.normpath(posixpath.join(around.directory, given))
+    if not around.exists(data_dir):
+        reader.report("router", "data-dir", f"{data_dir} does not exist; create it first")
+    least, most = (6, 60) if is_router else (4, 6)
+    seed_node = reader.one("bootstrap", "seed-node", boolean, False)
+    return Config(
+        role=reader.role,
+        path=path,
+        data_dir=data_dir,
+        netid=reader.one("router", "netid", limited(MAX_NETID_SIZE), DEFAULT_NETID),
+        min_connections=reader.one("router", "min-connections", integer(least, 65535), least),
+        max_connections=reader.one("router", "max-connections", integer(most, 65535), most),
+        block_bogons=reader.one("router", "block-bogons", boolean, True),
+        nickname=reader.one("router", "nickname", limited(parts.MAX_NAME_SIZE), ""),
+        key_files=parts.read_key_files(reader, data_dir),
+        network=parts.read_network(reader, data_dir),
+        unique_range_size=reader.one("paths", "unique-range-size", parts.range_size, 32),
+        dns=parts.read_dns(reader),
+        inbound=parts.read_inbound(reader) if is_router else None,
+        outbound=None if is_router else parts.read_outbound(reader),
+        public=parts.read_public(reader) if is_router else None,
+        api=parts.read_api(reader, data_dir),
+        bootstrap_files=parts.read_bootstrap(reader, data_dir, around.exists, seed_node),
+        seed_node=seed_node,
+        log=parts.read_log(reader, data_dir),
+        timing=parts.read_timing(reader),
+        warnings=tuple(reader.warnings),
+    )
