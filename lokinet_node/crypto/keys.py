@@ -22,6 +22,7 @@ __all__ = [
     "CryptoError",
     "KeyPair",
     "ed25519_keypair",
+    "ed25519_public_of",
     "ed25519_sign",
     "ed25519_to_x25519_public",
     "ed25519_to_x25519_secret",
@@ -68,6 +69,11 @@ def ed25519_keypair(seed: bytes) -> KeyPair:
     """The Ed25519 pair of a seed of 32 bytes; the secret has 64."""
     public, secret = bindings.crypto_sign_seed_keypair(seed)
     return KeyPair(secret, public)
+
+
+def ed25519_public_of(secret: bytes) -> bytes:
+    """The public key inside a secret of 64 bytes."""
+    return bindings.crypto_sign_ed25519_sk_to_pk(secret)
 
 
 def ed25519_sign(secret: bytes, message: bytes) -> bytes:
