@@ -118,7 +118,7 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         min_connections=reader.one("router", "min-connections", integer(least, 65535), least),
         max_connections=reader.one("router", "max-connections", integer(most, 65535), most),
         block_bogons=reader.one("router", "block-bogons", boolean, True),
-        nickname=reader.one("router", "nickname", limited(parts.MAX_NAME_SIZE), ""),
+        nickname=reader.one("router", "nickname", parts.nickname, ""),
         key_files=parts.read_key_files(reader, data_dir),
         network=parts.read_network(reader, data_dir),
         unique_range_size=reader.one("paths", "unique-range-size", parts.range_size, 32),

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from lokinet_node.base.ids import LokiAddress, RouterID
 
-MAX_NAME_SIZE = 32
+MAX_NICKNAME_SIZE = 32
 """Bytes of a nickname: docs/wire.md, Contact."""
 
 DEFAULT_DNS_BIND = Endpoint("127.3.2.1", 53)
@@ -238,6 +238,13 @@ def read_timing(reader: Reader) -> Timing:
             default: Micros = getattr(Timing(), attribute)
             found[attribute] = reader.one("private-network", key, seconds, default)
     return Timing(**found)
+
+
+def nickname(text: str) -> str:
+    """What a contact can carry: short printable ASCII."""
+    if not (text.isascii() and text.isprintable()):
+        raise NameSyntaxError(f"{text!r} is not printable ASCII")
+    return limited(MAX_NICKNAME_SIZE)(text)
 
 
 def range_size(text: str) -> int:

@@ -252,6 +252,7 @@ BAD_ROUTER = [
     (ROUTER.replace(":1090", ":0"), 7, "fixed port"),
     (ROUTER.replace("block-bogons=0", "block-bogons=1"), 7, "10.0.0.2 is private"),
     (ROUTER + "public-ip=9.9.9.9\n", 3, "routable address 9.9.9.9:1090"),
+    (ROUTER + "[router]\nnickname=caf\u00e9\n", 9, "printable ASCII"),
     (ROUTER + "inbound=10.0.0.3\n", 8, "duplicate value"),
     (
         ROUTER.replace("block-bogons=0", "block-bogons=0\npublic-ip=10.0.0.2"),
