@@ -1,0 +1,1 @@
+"""What links, paths and sessions share: replay windows and the acknowledged control channel."""
