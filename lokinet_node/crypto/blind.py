@@ -15,6 +15,7 @@ from hashlib import sha3_256, sha512
 from nacl import bindings
 from nacl.exceptions import CryptoError as SodiumError
 
+from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.crypto.errors import CryptoError
 from lokinet_node.crypto.keys import is_valid_ed25519_point
 
@@ -44,6 +45,11 @@ class ExpandedSigner:
         challenge = _mod_order(sha512(commitment + self.public + message).digest())
         product = bindings.crypto_core_ed25519_scalar_mul(challenge, self._scalar)
         return commitment + bindings.crypto_core_ed25519_scalar_add(product, nonce)
+
+
+def period_at(now: Micros, period_length_s: int) -> int:
+    """The number of the period that an instant lies in."""
+    return now // (period_length_s * SECOND)
 
 
 def blinding_factor(address: bytes, period: int, period_length_s: int) -> bytes:

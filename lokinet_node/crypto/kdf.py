@@ -1,4 +1,4 @@
-"""Key derivation and hashing, as docs/wire.md names them: HKDF-SHA256 and BLAKE2s.
+"""Key derivation and hashing, as docs/wire.md names them: HKDF-SHA256 and BLAKE2.
 
 `expand` is HKDF-Expand alone (RFC 5869, 2.3): the keys it takes are uniform already. `hkdf` also
 extracts. Labels are ASCII and name the use and, where there are two, the direction.
@@ -6,6 +6,7 @@ extracts. Labels are ASCII and name the use and, where there are two, the direct
 
 from __future__ import annotations
 
+from hashlib import blake2b as _blake2b
 from hashlib import blake2s as _blake2s
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -29,3 +30,8 @@ def hkdf(salt: bytes, ikm: bytes, info: str | bytes, length: int) -> bytes:
 def blake2s(data: bytes | memoryview, *, key: bytes = b"", size: int = 32) -> bytes:
     """BLAKE2s (RFC 7693) of `size` bytes, keyed when a key of 1-32 bytes is given."""
     return _blake2s(data, digest_size=size, key=key).digest()
+
+
+def blake2b(data: bytes, *, size: int = 32) -> bytes:
+    """BLAKE2b (RFC 7693) of `size` bytes, without a key."""
+    return _blake2b(data, digest_size=size).digest()

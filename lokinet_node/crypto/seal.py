@@ -1,16 +1,20 @@
 """Hot: AES-256-GCM under one 44-byte key: 32 of AES key and 12 of IV, derived together.
 
+Beside it XChaCha20-Poly1305 for what is sealed under a random nonce of 24 bytes.
+
 The nonce is IV XOR counter, as in TLS 1.3, so a key is hard to attack among many others. One
 writer per key, and a counter is used once (docs/wire.md, section 10): this class counts nothing.
 
 Bursts use `mask`, `encrypt_into` and `decrypt_into` directly. `decrypt_into` writes unverified
-plaintext before it raises InvalidTag: such a row must be discarded. No associated data anywhere.
+plaintext before it raises InvalidTag: such a row must be discarded. Seals have no associated data.
 """
 
 from __future__ import annotations
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nacl import bindings
+from nacl.exceptions import CryptoError as SodiumError
 
 from lokinet_node.crypto.errors import CryptoError
 
@@ -47,3 +51,20 @@ class Seal:
             return self._aead.decrypt(self.nonce(counter), ciphertext, None)
         except InvalidTag as error:
             raise CryptoError("authentication tag is wrong") from error
+
+
+def seal_xchacha(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
+    """Ciphertext and tag under a key of 32 bytes and a random nonce of 24."""
+    return bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, associated, nonce, key)
+
+
+def open_xchacha(key: bytes, nonce: bytes, ciphertext: bytes, associated: bytes) -> bytes:
+    """Plaintext; CryptoError when the tag is wrong or missing."""
+    if len(ciphertext) < TAG_SIZE:
+        raise CryptoError("ciphertext is shorter than its tag")
+    try:
+        return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
+            ciphertext, associated, nonce, key
+        )
+    except SodiumError as error:
+        raise CryptoError("authentication tag is wrong") from error

@@ -1,0 +1,160 @@
+"""Introsets and introductions come back from their bytes; other bytes are only WireError."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lokinet_node.base.errors import LocalProtocolError, WireError
+from lokinet_node.base.ids import BlindedKey, Handle, LokiAddress, RouterID
+from lokinet_node.wire.introset import (
+    MAX_SEALED_SIZE,
+    Introduction,
+    Introset,
+    SealedIntroset,
+    decode_introductions,
+    decode_introset,
+    decode_sealed_introset,
+    encode_authenticated,
+    encode_introductions,
+    encode_introset,
+    encode_sealed_body,
+)
+
+keys = st.binary(min_size=32, max_size=32)
+introductions = st.lists(
+    st.builds(
+        Introduction,
+        router=keys.map(RouterID),
+        handle=st.integers(2, 2**64 - 1).map(Handle),
+        expires_s=st.integers(0, 2**32 - 1),
+    ),
+    max_size=12,
+).map(tuple)
+introsets = st.builds(
+    Introset,
+    address=keys.map(LokiAddress),
+    kem_key=st.binary(min_size=1184, max_size=1184),
+    gate_key=st.binary(min_size=16, max_size=16),
+    introductions=introductions,
+)
+ONE = Introduction(RouterID(b"r" * 32), Handle(2), 3)
+INTROSET = Introset(LokiAddress(b"a" * 32), b"k" * 1184, b"g" * 16, (ONE,))
+NONCE = b"n" * 24
+SIGNATURE = b"s" * 64
+
+
+def seal(ciphertext: bytes) -> bytes:
+    authenticated = encode_authenticated(b"b" * 32, 5, 6)
+    return encode_sealed_body(authenticated, NONCE, ciphertext) + SIGNATURE
+
+
+@given(introductions, st.binary(max_size=9), st.binary(max_size=9))
+def test_introductions_come_back_from_between_other_bytes(
+    given_ones: tuple[Introduction, ...], before: bytes, after: bytes
+) -> None:
+    encoded = encode_introductions(given_ones)
+    data = before + encoded + after
+    expected = (given_ones, len(before) + len(encoded))
+    assert decode_introductions(data, len(before)) == expected
+    assert decode_introductions(memoryview(data), len(before)) == expected
+
+
+@given(introsets)
+def test_every_introset_comes_back_from_its_bytes(introset: Introset) -> None:
+    assert decode_introset(encode_introset(introset)) == introset
+
+
+@given(st.binary(min_size=16, max_size=4096 - 135))
+def test_every_sealed_introset_comes_back_from_its_bytes(ciphertext: bytes) -> None:
+    raw = seal(ciphertext)
+    sealed = decode_sealed_introset(memoryview(raw))
+    assert sealed == SealedIntroset(BlindedKey(b"b" * 32), 5, 6, NONCE, ciphertext, SIGNATURE, raw)
+    assert sealed.authenticated == raw[:45]
+    assert sealed.expires == 6_000_005
+
+
+def test_the_bytes_are_where_the_specification_puts_them() -> None:
+    packed = b"r" * 32 + b"\0" * 7 + b"\2" + b"\0\0\0\3"
+    assert encode_introductions([ONE]) == b"\1" + packed
+    assert encode_introset(INTROSET) == (
+        b"\1" + b"a" * 32 + b"k" * 1184 + b"g" * 16 + b"\1" + packed
+    )
+    assert seal(b"c" * 300) == (
+        b"\1" + b"b" * 32 + b"\0" * 7 + b"\5" + b"\0\0\0\6" + NONCE + b"\1\x2c" + b"c" * 300
+        + SIGNATURE
+    )  # fmt: skip
+
+
+@given(st.binary(max_size=2000))
+def test_random_bytes_are_only_ever_a_wire_error(data: bytes) -> None:
+    for decode in (decode_introset, decode_sealed_introset, decode_introductions):
+        for candidate in (data, b"\1" + data):
+            try:
+                decode(candidate)
+            except WireError:
+                continue
+
+
+@given(st.integers(0, 1277), st.integers(1, 255))
+def test_a_changed_byte_is_seen_or_changes_the_introset(at: int, change: int) -> None:
+    mutated = bytearray(encode_introset(INTROSET))
+    mutated[at] ^= change
+    try:
+        introset = decode_introset(bytes(mutated))
+    except WireError:
+        return
+    assert introset != INTROSET
+    assert encode_introset(introset) == mutated
+
+
+@given(st.integers(0, 435), st.integers(1, 255))
+def test_a_changed_byte_is_seen_or_changes_the_sealed_introset(at: int, change: int) -> None:
+    mutated = bytearray(seal(b"c" * 301))
+    mutated[at] ^= change
+    try:
+        sealed = decode_sealed_introset(bytes(mutated))
+    except WireError:
+        return
+    assert replace(sealed, raw=b"") != replace(decode_sealed_introset(seal(b"c" * 301)), raw=b"")
+
+
+@pytest.mark.parametrize("cut", [1, 44, 1277])
+def test_a_cut_or_lengthened_introset_is_refused(cut: int) -> None:
+    raw = encode_introset(INTROSET)
+    for data in (raw[:-cut], raw + bytes(cut)):
+        with pytest.raises(WireError):
+            decode_introset(data)
+
+
+@pytest.mark.parametrize("size", [15, MAX_SEALED_SIZE - 135 + 1])
+def test_a_sealed_introset_of_a_bad_size_is_refused(size: int) -> None:
+    with pytest.raises(WireError):
+        decode_sealed_introset(seal(bytes(size)))
+
+
+@pytest.mark.parametrize("handle", [0, 1])
+def test_a_reserved_handle_is_nobody_s_introduction(handle: int) -> None:
+    data = encode_introductions([replace(ONE, handle=Handle(handle))])
+    with pytest.raises(WireError):
+        decode_introductions(data)
+
+
+def test_thirteen_introductions_are_refused_at_both_ends() -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_introductions([ONE] * 13)
+    with pytest.raises(WireError):
+        decode_introductions(b"\x0d" + encode_introductions([ONE])[1:] * 13)
+
+
+def test_keys_of_a_wrong_size_are_our_own_mistake() -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_introset(replace(INTROSET, kem_key=b""))
+    with pytest.raises(LocalProtocolError):
+        encode_introset(replace(INTROSET, gate_key=b""))
+
+
+def test_handles_and_keys_are_not_shown() -> None:
+    assert "4660" not in repr(replace(ONE, handle=Handle(4660)))
+    assert "gggg" not in repr(INTROSET)
