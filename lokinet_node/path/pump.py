@@ -1,0 +1,182 @@
+"""Hot: where opened cells go; one call per burst, one look-up and one keystream per run.
+
+1. split the burst into runs of one path and consecutive counters (``burst.runs``);
+2. find the lane on that link; check and mark its replay window for the whole run at once;
+3. transit: layer and header in place, neighbouring runs to the same link leave in one send;
+4. last hop: peel, read the handles; each group of one handle moves to the path that registered
+   it, numbered from that path's own counter, or goes to the router itself;
+5. owner: peel all layers, hand the bodies to the client.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from lokinet_node.burst import CELL, COUNTER_LIMIT, runs
+from lokinet_node.path.lanes import HANDLES, EndLane, OwnerLane, TransitLane
+
+if TYPE_CHECKING:
+    from lokinet_node.base.units import Micros
+    from lokinet_node.burst import Cells
+    from lokinet_node.path.ports import LinkPort, PathLink
+
+CONTROL_HANDLE: Final = 0
+ROUTER_HANDLE: Final = 1
+
+
+class Drop(IntEnum):
+    """Why cells of paths were dropped; index into ``CellPump.drops``."""
+
+    UNKNOWN_PATH = 0
+    BAD_COUNTER = auto()
+    REPLAYED = auto()
+    UNKNOWN_HANDLE = auto()
+    PATH_USED_UP = auto()
+    NO_TUN = auto()
+
+
+class Sinks(Protocol):
+    """Who takes what a burst leads to; called once per run, never per cell of data."""
+
+    def end_control(self, lane: EndLane, cells: Cells, row: int, counter: int, now: Micros) -> None:
+        """A control cell reached the last hop of a path; `counter` is its nonce."""
+
+    def unknown_handle(self, lane: EndLane, handle: int, now: Micros) -> None:
+        """Data for a handle nobody registered here."""
+
+    def router_traffic(
+        self, lane: EndLane, cells: Cells, first: int, count: int, now: Micros
+    ) -> bool:
+        """Data for this router itself; False when it takes none."""
+
+    def owner_cells(
+        self, lane: OwnerLane, cells: Cells, first: int, count: int, counter: int, now: Micros
+    ) -> None:
+        """Bodies of a path of ours, all layers removed; `counter` is the last hop's first."""
+
+
+class CellPump:
+    """Moves every cell that a link opened; owns the table of handles."""
+
+    def __init__(self, port: LinkPort, sinks: Sinks) -> None:
+        """`port` sends, `sinks` takes what ends here."""
+        self.handles: dict[int, EndLane] = {}
+        self.drops = [0] * len(Drop)
+        self._port = port
+        self._sinks = sinks
+
+    def deliver(
+        self,
+        link: PathLink,
+        cells: Cells,
+        path_ids: tuple[int, ...],
+        counters: tuple[int, ...],
+        count: int,
+        now: Micros,
+    ) -> None:
+        """Take the cells a link opened; the arena may be written, it is free again on return."""
+        paths = link.paths
+        send_cells = self._port.send_cells
+        out_link: PathLink | None = None
+        out_first = out_end = 0
+        for first, length in runs(path_ids, counters, count):
+            lane = paths.get(path_ids[first])
+            counter = counters[first]
+            if not self._admit(lane, path_ids[first], counter, length):
+                if isinstance(lane, (TransitLane, EndLane, OwnerLane)):
+                    self._sift(lane, cells, first, length, counter, now)
+                continue
+            if type(lane) is not TransitLane:
+                self._arrive(lane, cells, first, length, counter, now)
+                continue
+            lane.relay(cells, first, length, counter)
+            if lane.out_link is out_link and first == out_end:
+                out_end = first + length
+                continue
+            if out_link is not None:
+                send_cells(out_link, cells, out_first, out_end - out_first, now)
+            out_link = lane.out_link
+            out_first = first
+            out_end = first + length
+        if out_link is not None:
+            send_cells(out_link, cells, out_first, out_end - out_first, now)
+
+    def _admit(self, lane: object, path_id: int, counter: int, length: int) -> bool:
+        """Whether a whole run may go on; marks its numbers as seen."""
+        if not isinstance(lane, (TransitLane, EndLane, OwnerLane)):
+            if path_id:
+                self.drops[Drop.UNKNOWN_PATH] += length
+            return False
+        window = lane.window
+        if counter + length > COUNTER_LIMIT or not window.fresh(counter, length):
+            return False
+        window.mark(counter, length)
+        return True
+
+    def _sift(
+        self,
+        lane: TransitLane | EndLane | OwnerLane,
+        cells: Cells,
+        first: int,
+        length: int,
+        counter: int,
+        now: Micros,
+    ) -> None:
+        """A run with a number seen before or out of range: the new cells of it, one by one."""
+        for row in range(first, first + length):
+            number = counter + row - first
+            if number >= COUNTER_LIMIT:
+                self.drops[Drop.BAD_COUNTER] += 1
+            elif not lane.window.is_new(number):
+                self.drops[Drop.REPLAYED] += 1
+            else:
+                lane.window.mark(number, 1)
+                if type(lane) is TransitLane:
+                    lane.relay(cells, row, 1, number)
+                    self._port.send_cells(lane.out_link, cells, row, 1, now)
+                else:
+                    self._arrive(lane, cells, row, 1, number, now)
+
+    def _arrive(
+        self, lane: object, cells: Cells, first: int, length: int, counter: int, now: Micros
+    ) -> None:
+        if type(lane) is EndLane:
+            self._end(lane, cells, first, length, counter, now)
+        elif type(lane) is OwnerLane:
+            at_last_hop = lane.unwrap(cells, first, length, counter)
+            self._sinks.owner_cells(lane, cells, first, length, at_last_hop, now)
+
+    def _end(
+        self, lane: EndLane, cells: Cells, first: int, length: int, counter: int, now: Micros
+    ) -> None:
+        lane.layer.xor_run(cells.span(first, length), counter)
+        handles = HANDLES[length].unpack_from(cells.buffer, first * CELL)
+        start = 0
+        while start < length:
+            handle = handles[start]
+            end = start + 1
+            if handle == CONTROL_HANDLE:
+                self._sinks.end_control(lane, cells, first + start, counter + start, now)
+                start = end
+                continue
+            while end < length and handles[end] == handle:
+                end += 1
+            self._transfer(lane, handle, cells, first + start, end - start, now)
+            start = end
+
+    def _transfer(
+        self, lane: EndLane, handle: int, cells: Cells, first: int, count: int, now: Micros
+    ) -> None:
+        target = self.handles.get(handle)
+        if target is not None:
+            if target.wrap(cells, first, count) is None:
+                self.drops[Drop.PATH_USED_UP] += count
+            else:
+                self._port.send_cells(target.back_link, cells, first, count, now)
+        elif handle == ROUTER_HANDLE:
+            if not self._sinks.router_traffic(lane, cells, first, count, now):
+                self.drops[Drop.NO_TUN] += count
+        else:
+            self.drops[Drop.UNKNOWN_HANDLE] += count
+            self._sinks.unknown_handle(lane, handle, now)
