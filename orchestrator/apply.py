@@ -1,0 +1,45 @@
+"""Run a `Plan` on a backend: in order of its dependencies, beside each other where they allow it.
+
+No decision is made here. The first step that fails ends the run: nothing new is started, what runs
+is awaited, and its error is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from orchestrator.backends import Backend
+from orchestrator.plan import Plan, Step
+
+__all__ = ["apply"]
+
+WORKERS = 4
+"""Acts beside each other; most wait for one world process, so more would only queue there."""
+
+
+def apply(
+    plan: Plan,
+    backend: Backend,
+    done: Callable[[Step], None] = lambda _: None,
+    workers: int = WORKERS,
+) -> None:
+    """Perform every step; `done` hears of each from the calling thread."""
+    waiting = {step.number: step for step in plan.steps}
+    finished: set[int] = set()
+    running: dict[Future[None], Step] = {}
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        while waiting or running:
+            ready = [step for step in waiting.values() if finished.issuperset(step.after)]
+            for step in ready:
+                del waiting[step.number]
+                running[pool.submit(backend.perform, step.op)] = step
+            completed, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in completed:
+                step = running.pop(future)
+                future.result()
+                finished.add(step.number)
+                done(step)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,99 @@
+"""Where networks can live. One small interface, as large as what really differs between the places.
+
+Waiting, probing, fetching and copying are free functions over it; a backend decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from orchestrator.ops import Observed, Op
+
+__all__ = ["Backend", "ExecResult", "Running", "SocketKind", "captured"]
+
+SocketKind = Literal["tcp", "udp"]
+
+
+class Running(Protocol):
+    """A program that was started in a node for somebody who waits for it."""
+
+    def signal(self, number: int) -> None:
+        """Send it (and its children) a signal."""
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Its exit code, negative for a signal; raises TimeoutError."""
+
+    def close(self) -> None:
+        """Let go; what still runs is hung up on."""
+
+
+class Backend(Protocol):
+    """One network in one kind of place. Methods may be called from several threads."""
+
+    def observe(self) -> Observed:
+        """What exists now."""
+
+    def perform(self, op: Op) -> None:
+        """Exactly one act, idempotent; raises OperatorError."""
+
+    def exec(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+        tty: bool = False,
+    ) -> Running:
+        """Start a program in a node, in the caller's directory, on the caller's descriptors."""
+
+    def socket(self, node: str, kind: SocketKind) -> socket.socket:
+        """A socket that lives in a node's network and is used from here."""
+
+    def logs(self, node: str) -> dict[str, str]:
+        """The log file of each program of a node, by the program's name."""
+
+    def close(self) -> None:
+        """Let go of everything held here; the network stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """How a program ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def captured(backend: Backend, node: str, argv: Sequence[str], timeout_s: float) -> ExecResult:
+    """Run a program in a node to its end; raises TimeoutError, its output is then lost."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            stdio = (nothing, out.fileno(), err.fileno())
+            running = backend.exec(node, argv, stdio, clean_environment())
+            try:
+                code = running.wait(timeout_s)
+            finally:
+                running.close()
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                texts.append(file.read().decode(errors="replace"))
+    finally:
+        os.close(nothing)
+    return ExecResult(code, texts[0], texts[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """What programs started by us see: enough to run, nothing of the caller's."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/",
+        "LANG": "C.UTF-8",
+    }

@@ -1,0 +1,111 @@
+"""A network that is a dict: for tests of everything above the backends.
+
+Programs run until `crash()`; nothing listens, so there is nothing to exec and no socket.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestrator.backends import Running, SocketKind
+from orchestrator.errors import CheckFailed, OperatorError
+from orchestrator.ops import (
+    CreateKeys,
+    CreateNetwork,
+    CreateNode,
+    Observed,
+    ObservedNode,
+    ObservedProcess,
+    Op,
+    RemoveNetwork,
+    RemoveNode,
+    StartProcess,
+    StopProcess,
+    describe,
+)
+
+__all__ = ["MemoryBackend"]
+
+
+@dataclass(slots=True)
+class MemoryBackend:
+    """Does every op on plain values; `refuse` names ops (as `describe` prints them) that fail."""
+
+    refuse: frozenset[str] = frozenset()
+    done: list[Op] = field(default_factory=list)
+    observed: Observed = field(default_factory=Observed)
+    logs_of: dict[str, dict[str, str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _next_pid: int = 100
+
+    def observe(self) -> Observed:
+        """The dict."""
+        return self.observed
+
+    def perform(self, op: Op) -> None:
+        """Change the dict."""
+        with self._lock:
+            if describe(op) in self.refuse:
+                raise OperatorError(f"{describe(op)} refused")
+            self.observed = self._after(op)
+            self.done.append(op)
+
+    def crash(self, node: str, process: str, exit_code: int) -> None:
+        """Let a program end by itself."""
+        old = self.observed.nodes[node]
+        ended = replace(old.processes[process], exit_code=exit_code)
+        self._put(node, replace(old, processes={**old.processes, process: ended}))
+
+    def exec(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+        tty: bool = False,
+    ) -> Running:
+        """Always an error."""
+        raise CheckFailed("nothing runs in a network in memory")
+
+    def socket(self, node: str, kind: SocketKind) -> socket.socket:
+        """Always an error."""
+        raise CheckFailed("a network in memory has no sockets")
+
+    def logs(self, node: str) -> dict[str, str]:
+        """What the test put there."""
+        return self.logs_of.get(node, {})
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _put(self, name: str, node: ObservedNode) -> None:
+        self.observed = replace(self.observed, nodes={**self.observed.nodes, name: node})
+
+    def _after(self, op: Op) -> Observed:  # noqa: PLR0911 -- one return for each op
+        now = self.observed
+        match op:
+            case CreateKeys(requests):
+                return replace(now, keys=now.keys | {request.node for request in requests})
+            case CreateNetwork():
+                return replace(now, exists=True)
+            case CreateNode(spec):
+                node = ObservedNode(spec.fingerprint, spec.address)
+                return replace(now, nodes={**now.nodes, spec.name: node})
+            case StartProcess(name, process):
+                self._next_pid += 1
+                return self._with_process(name, process.name, ObservedProcess(self._next_pid, 0))
+            case StopProcess(name, process_name):
+                old = now.nodes[name].processes[process_name]
+                return self._with_process(name, process_name, replace(old, exit_code=0))
+            case RemoveNode(name):
+                return replace(now, nodes={k: v for k, v in now.nodes.items() if k != name})
+            case RemoveNetwork():
+                return Observed(keys=now.keys)
+
+    def _with_process(self, node: str, name: str, process: ObservedProcess) -> Observed:
+        old = self.observed.nodes[node]
+        new = replace(old, processes={**old.processes, name: process})
+        return replace(self.observed, nodes={**self.observed.nodes, node: new})

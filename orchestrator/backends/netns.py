@@ -1,0 +1,315 @@
+"""Networks in namespaces of one world process: no daemon, no image, nothing outside.
+
+This side runs outside of the world. It writes files, starts the world, and asks it over its socket;
+one connection a request, so that threads and other commands may ask at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import socket as sockets
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orchestrator
+from orchestrator.backends import Running, SocketKind, clean_environment
+from orchestrator.directories import Places
+from orchestrator.errors import CheckFailed, HostUnfit, OperatorError, UsageError
+from orchestrator.ops import (
+    CreateKeys,
+    CreateNetwork,
+    CreateNode,
+    KeyRequest,
+    Observed,
+    ObservedNode,
+    ObservedProcess,
+    Op,
+    ProcessSpec,
+    RemoveNetwork,
+    RemoveNode,
+    StartProcess,
+    StopProcess,
+)
+from orchestrator.world.messages import Message, receive, send
+
+__all__ = ["NetnsBackend", "WorldGone", "find_ip"]
+
+PACKAGE_ROOT = Path(orchestrator.__file__).parent.parent
+REPLY_TIMEOUT_S = 20.0
+"""The world answers in milliseconds; making namespaces may take longer on a busy machine."""
+KEYS_TIMEOUT_S = 120.0
+SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
+
+
+class WorldGone(CheckFailed):
+    """The network's world does not answer."""
+
+
+def find_ip() -> str | None:
+    """The `ip` command, also where a plain user's PATH does not look."""
+    return shutil.which("ip", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+
+
+@dataclass(slots=True)
+class NetnsBackend:
+    """One network; see `Backend`."""
+
+    places: Places
+
+    def observe(self) -> Observed:
+        """Ask the world; keys are files and outlive it."""
+        keys = frozenset(_nodes_with_keys(self.places.state / "nodes"))
+        try:
+            nodes = self._ask({"verb": "observe"})
+        except WorldGone:
+            return Observed(keys=keys)
+        in_order = sorted(nodes.items(), key=lambda item: sockets.inet_aton(item[1]["address"]))
+        return Observed(True, {name: _node(raw) for name, raw in in_order}, keys)
+
+    def perform(self, op: Op) -> None:
+        """One act."""
+        match op:
+            case CreateKeys(requests):
+                self._create_keys(requests)
+            case CreateNetwork():
+                self._create_network()
+            case CreateNode():
+                self._create_node(op)
+            case StartProcess(node, process):
+                self._start(node, process)
+            case StopProcess(node, name):
+                self._ask({"verb": "stop", "node": node, "process": name})
+            case RemoveNode(node):
+                self._ask({"verb": "remove_node", "node": node})
+            case RemoveNetwork():
+                with suppress(WorldGone):
+                    self._ask({"verb": "shutdown"})
+
+    def exec(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+        tty: bool = False,
+    ) -> Running:
+        """The world starts it on our descriptors and tells us how it ended."""
+        request = {
+            "verb": "run",
+            "node": node,
+            "argv": list(argv),
+            "env": dict(env),
+            "cwd": os.getcwd(),
+            "tty": tty,
+        }
+        connection = self._connect()
+        try:
+            send(connection, request, stdio)
+            _result(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return WorldRunning(connection)
+
+    def socket(self, node: str, kind: SocketKind) -> sockets.socket:
+        """Made by the world in the node's network, handed over."""
+        with self._connect() as connection:
+            send(connection, {"verb": "socket", "node": node, "kind": kind})
+            _, descriptors = _result(connection)
+        return sockets.socket(fileno=descriptors[0])
+
+    def logs(self, node: str) -> dict[str, str]:
+        """Every *.log file of the node's directory."""
+        files = sorted(self.places.node(node).glob("*.log"))
+        return {file.stem: str(file) for file in files}
+
+    def close(self) -> None:
+        """Nothing is held between requests."""
+
+    def _connect(self) -> sockets.socket:
+        connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_SEQPACKET)
+        connection.settimeout(REPLY_TIMEOUT_S)
+        try:
+            connection.connect(str(self.places.world_socket))
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            connection.close()
+            raise WorldGone(f"network {self.places.name!r} is not up") from error
+        except PermissionError as error:
+            connection.close()
+            raise HostUnfit(f"network {self.places.name!r} belongs to somebody else") from error
+        return connection
+
+    def _ask(self, message: Message) -> Any:
+        with self._connect() as connection:
+            send(connection, message)
+            return _result(connection)[0]
+
+    def _create_keys(self, requests: tuple[KeyRequest, ...]) -> None:
+        batch = []
+        for request in requests:
+            directory = self.places.node(request.node)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if request.kind == "router":
+                entry = {
+                    "kind": "router",
+                    "dir": request.path,
+                    "netid": request.netid,
+                    "public_address": request.public_address,
+                }
+            else:
+                entry = {"kind": "service", "file": request.path}
+            batch.append(entry)
+        result = subprocess.run(
+            [sys.executable, "-m", "lokinet_node.keys", "batch"],
+            input=json.dumps(batch),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=KEYS_TIMEOUT_S,
+            env={**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
+            cwd=self.places.state,
+            start_new_session=True,
+        )
+        if result.returncode != 0:
+            raise UsageError(f"keys cannot be made: {result.stderr.strip()}")
+
+    def _create_network(self) -> None:
+        ip = find_ip()
+        if ip is None:
+            raise HostUnfit("no `ip` command: install it: `apt-get install iproute2`")
+        command = [sys.executable, "-P", "-S", "-m", "orchestrator.world"]
+        command += ["--socket", str(self.places.world_socket)]
+        command += ["--world-file", str(self.places.world_file)]
+        command += ["--log", str(self.places.world_log), "--ip", ip]
+        for directory in (self.places.run, self.places.state):
+            command += ["--keep", str(directory)]
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=REPLY_TIMEOUT_S,
+            env={**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
+            start_new_session=True,
+        )
+        try:
+            answer = json.loads(result.stdout)
+        except ValueError:
+            raise OperatorError(f"the world did not start: {result.stderr.strip()}") from None
+        if "error" in answer:
+            raise HostUnfit(answer["error"])
+
+    def _create_node(self, op: CreateNode) -> None:
+        spec = op.spec
+        directory = Path(spec.directory)
+        _write_files(directory, spec.files, [name for name, _ in spec.shared])
+        number = int.from_bytes(sockets.inet_aton(spec.address)[2:], "big")
+        labels = {"role": spec.role, "control": spec.control}
+        for process in spec.processes:
+            if process.port is not None:
+                labels[f"port.{process.name}"] = str(process.port)
+        node = {
+            "name": spec.name,
+            "address": f"{spec.address}/{op.prefix_length}",
+            "port": f"veth{number}",
+            "resolver": spec.resolver,
+            "shared": [[str(directory / name), target] for name, target in spec.shared],
+        }
+        self._ask(
+            {
+                "verb": "create_node",
+                "node": node,
+                "fingerprint": spec.fingerprint,
+                "labels": labels,
+            }
+        )
+
+    def _start(self, node: str, process: ProcessSpec) -> None:
+        self._ask(
+            {
+                "verb": "start",
+                "node": node,
+                "process": process.name,
+                "argv": list(process.argv),
+                "env": {**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
+                "cwd": str(self.places.node(node)),
+                "log": process.log,
+            }
+        )
+
+
+@dataclass(slots=True)
+class WorldRunning:
+    """A program the world runs for us, for as long as we hold the connection."""
+
+    connection: sockets.socket
+
+    def signal(self, number: int) -> None:
+        """Send its process group a signal."""
+        with suppress(OSError):
+            send(self.connection, {"verb": "signal", "signal": number})
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Its exit code; raises TimeoutError, or WorldGone when the world ended under it."""
+        timeout_ms = None if timeout_s is None else timeout_s * 1000
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN)
+        if not poll.poll(timeout_ms):
+            raise TimeoutError
+        message, _ = receive(self.connection)
+        if message is None or "exit" not in message:
+            raise WorldGone("the network went down while the program ran")
+        return int(message["exit"])
+
+    def close(self) -> None:
+        """Hang up."""
+        self.connection.close()
+
+
+def _result(connection: sockets.socket) -> tuple[Any, list[int]]:
+    try:
+        message, descriptors = receive(connection)
+    except TimeoutError as error:
+        raise OperatorError(f"the world did not answer within {REPLY_TIMEOUT_S:.0f} s") from error
+    except ConnectionResetError:
+        message, descriptors = None, []
+    if message is None:
+        raise WorldGone("the network went down")
+    if "error" in message:
+        raise CheckFailed(message["error"])
+    return message["ok"], descriptors
+
+
+def _node(raw: dict[str, Any]) -> ObservedNode:
+    processes = {name: ObservedProcess(**process) for name, process in raw["processes"].items()}
+    return ObservedNode(raw["fingerprint"], raw["address"], raw["labels"], processes)
+
+
+def _nodes_with_keys(nodes: Path) -> list[str]:
+    routers = {file.parent.name for file in nodes.glob("*/self.signed")}
+    services = {file.parent.name for file in nodes.glob("*/service.key")}
+    return sorted(routers | services)
+
+
+def _write_files(directory: Path, files: Mapping[str, str], shared: Sequence[str]) -> None:
+    """Files are 0600; those of shared directories are for applications that dropped root."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = directory / name
+        is_shared = path.relative_to(directory).parts[0] in shared
+        for parent in reversed(path.relative_to(directory).parents[:-1]):
+            (directory / parent).mkdir(exist_ok=True)
+            (directory / parent).chmod(0o755 if is_shared else 0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644 if is_shared else 0o600)
+            file.write(text)

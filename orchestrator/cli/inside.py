@@ -1,0 +1,89 @@
+"""`testnet exec` and `testnet shell`: the caller's own descriptors, the node's namespaces.
+
+The world starts the program on the descriptors it is handed, so nothing is copied in between.
+Signals that the caller gets are passed on; the program's exit code is ours, 128 + number if a
+signal ended it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.backends import Backend, Running
+from orchestrator.cli.network import node_of, observed_network
+from orchestrator.errors import UsageError
+
+__all__ = ["execute", "shell"]
+
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run one command to its end."""
+    argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
+    if not argv:
+        raise UsageError("no command given: testnet exec NODE -- COMMAND ...")
+    _, backend, observed = observed_network(arguments.name)
+    node_of(observed, arguments.node)
+    if arguments.tty:
+        return _on_terminal(backend, arguments.node, argv)
+    return _on_descriptors(backend, arguments.node, argv)
+
+
+def shell(arguments: argparse.Namespace) -> int:
+    """Open $SHELL, or sh; on a terminal of its own if we have one."""
+    _, backend, observed = observed_network(arguments.name)
+    node_of(observed, arguments.node)
+    argv = [os.environ.get("SHELL") or "/bin/sh"]
+    if sys.stdin.isatty():
+        return _on_terminal(backend, arguments.node, argv)
+    return _on_descriptors(backend, arguments.node, argv)
+
+
+def _on_terminal(backend: Backend, node: str, argv: list[str]) -> int:
+    from orchestrator.cli.terminal import relay
+
+    if not sys.stdin.isatty():
+        raise UsageError("--tty needs a terminal on standard input")
+    return _shell_code(relay(backend, node, argv, _environment()))
+
+
+def _on_descriptors(backend: Backend, node: str, argv: list[str]) -> int:
+    sys.stdout.flush()
+    running = backend.exec(node, argv, (0, 1, 2), _environment())
+    try:
+        with _passing_signals(running):
+            return _shell_code(running.wait())
+    finally:
+        running.close()
+
+
+def _environment() -> dict[str, str]:
+    """The caller's, without the host's proxies: none can be reached from in there."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
+    return {**kept, "PATH": f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"}
+
+
+@contextmanager
+def _passing_signals(running: Running) -> Iterator[None]:
+    before = {
+        number: signal.signal(number, lambda received, _: running.signal(received))
+        for number in PASSED_ON
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _shell_code(code: int) -> int:
+    return 128 - code if code < 0 else code

@@ -1,0 +1,177 @@
+"""Where a network keeps what: state, sockets and locks, one directory of each per network.
+
+Rules: directories are 0700 and files 0600; whatever is created here is removed by `remove()`,
+parents that were made for it included, and nothing else is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import HostUnfit, OperatorError
+
+__all__ = ["Places", "locked", "network_names", "run_root", "state_root"]
+
+APPLICATION = "lokinet-testnet"
+CREATED_FILE = "created-directories.json"
+LONGEST_SOCKET_PATH = 107
+"""sizeof(sockaddr_un.sun_path) is 108, one of them the closing zero: unix(7)."""
+
+
+def state_root() -> Path:
+    """What must outlive a reboot: keys, configuration, logs."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base).absolute() / APPLICATION
+
+
+def run_root() -> Path:
+    """What must not: sockets, locks, and who the world is."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base:
+        return Path(base).absolute() / APPLICATION
+    user = os.geteuid()
+    return Path("/run") / APPLICATION if user == 0 else Path(f"/tmp/{APPLICATION}-{user}")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Every path of one network; pure, nothing is looked at or made until asked."""
+
+    name: str
+    state: Path
+    run: Path
+
+    @classmethod
+    def of(cls, name: str) -> Places:
+        """The places of the network called `name`, by the environment of this process."""
+        return cls(name, state_root() / name, run_root() / name)
+
+    def node(self, node: str) -> Path:
+        """A node's data directory: configuration, keys, logs."""
+        return self.state / "nodes" / node
+
+    def control(self, node: str) -> Path:
+        """A node's control socket."""
+        return self.run / f"{node}.sock"
+
+    @property
+    def world_socket(self) -> Path:
+        """Where the world answers."""
+        return self.run / "world.sock"
+
+    @property
+    def world_file(self) -> Path:
+        """Who the world is: its pid and namespaces, written before it does anything."""
+        return self.run / "world.json"
+
+    @property
+    def world_log(self) -> Path:
+        """What the world itself had to say."""
+        return self.state / "world.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever changes the network."""
+        return self.run.with_suffix(".lock")
+
+    def create(self) -> None:
+        """Make both directories; remembers which parents did not exist before."""
+        longest = max(len(str(self.control("x" * 31))), len(str(self.world_socket)))
+        if longest > LONGEST_SOCKET_PATH:
+            raise HostUnfit(
+                f"{self.run} is too long for sockets: set XDG_RUNTIME_DIR to a shorter directory"
+            )
+        try:
+            created = _make(self.state) + _make(self.run)
+        except OSError as error:
+            raise HostUnfit(
+                f"cannot make {error.filename}: {error.strerror}: "
+                "set XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of yours"
+            ) from error
+        note = self.state / CREATED_FILE
+        known: list[str] = json.loads(note.read_text()) if note.exists() else []
+        note.write_text(json.dumps([*known, *(path for path in created if path not in known)]))
+
+    def remove(self) -> None:
+        """Delete both directories and the parents that only existed for them."""
+        note = self.state / CREATED_FILE
+        created: list[str] = []
+        with suppress(OSError, ValueError):
+            created = json.loads(note.read_text())
+        for directory in (self.run, self.state):
+            if directory.is_symlink():
+                raise OperatorError(f"{directory} is a symbolic link: not ours, remove it yourself")
+            shutil.rmtree(directory, ignore_errors=True)
+        roots = {str(self.state.parent), str(self.run.parent)}
+        for parent in sorted({*created, *roots}, key=len, reverse=True):
+            if parent not in (str(self.run), str(self.state)):
+                with suppress(OSError):  # not empty: others live there
+                    Path(parent).rmdir()
+
+    def leftovers(self) -> list[Path]:
+        """Files of this network that still exist."""
+        return [path for path in (self.state, self.run) if path.exists()]
+
+
+def _make(directory: Path) -> list[str]:
+    """Create a directory 0700; returns those that did not exist, outermost first."""
+    created = []
+    for path in reversed([directory, *directory.parents]):
+        if not path.exists():
+            path.mkdir(mode=0o700)
+            created.append(str(path))
+    status = directory.parent.lstat()
+    if status.st_uid != os.geteuid():
+        raise PermissionError(1, "it belongs to somebody else", str(directory.parent))
+    return created
+
+
+def network_names() -> list[str]:
+    """Networks that left a trace in either root, running or not."""
+    names = set()
+    for root in (state_root(), run_root()):
+        with suppress(OSError):
+            names |= {entry.name for entry in root.iterdir() if entry.is_dir()}
+    return sorted(names)
+
+
+@contextmanager
+def locked(places: Places) -> Iterator[None]:
+    """Hold the network's lock; who comes second is told so at once. Leaves no file behind."""
+    places.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(
+            places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OperatorError(
+                f"another testnet command is changing network {places.name!r}: "
+                "try again when it has ended"
+            ) from None
+        if _is_same_file(descriptor, places.lock):
+            break
+        os.close(descriptor)  # the one before us unlinked it between our open and our lock
+    try:
+        yield
+    finally:
+        places.lock.unlink(missing_ok=True)
+        os.close(descriptor)
+        with suppress(OSError):
+            places.lock.parent.rmdir()
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

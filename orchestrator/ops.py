@@ -1,0 +1,204 @@
+"""What can be done to a network and what can be seen of it: plain values, no decision, no effect.
+
+An `Op` is one atomic, idempotent act of a backend. `Desired` is what `render` makes of a topology,
+`Observed` what a backend finds; `plan` compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = [
+    "CreateKeys",
+    "CreateNetwork",
+    "CreateNode",
+    "Desired",
+    "KeyRequest",
+    "NodeSpec",
+    "Observed",
+    "ObservedNode",
+    "ObservedProcess",
+    "Op",
+    "ProcessSpec",
+    "RemoveNetwork",
+    "RemoveNode",
+    "Role",
+    "StartProcess",
+    "StopProcess",
+    "describe",
+    "subject",
+]
+
+Role = Literal["router", "service", "client"]
+NODE_PROCESS = "lokinet"
+"""The name of the onion router's process on every node; applications have their own names."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """Keys one node must have before it starts; `path` is a router's directory or a file."""
+
+    node: str
+    kind: Literal["router", "service"]
+    path: str
+    netid: str = ""
+    public_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One program of a node: started by argv, restarted when `fingerprint` changes."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: str
+    """Where its output goes, absolute."""
+    port: int | None = None
+    """Where it answers TCP, if it does."""
+    fetch: str | None = None
+    """The path of a page it serves, if it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One node: a namespace with an address on the underlay, files, and programs."""
+
+    name: str
+    role: Role
+    address: str
+    directory: str
+    control: str
+    """The node's control socket."""
+    files: Mapping[str, str]
+    """Text by path relative to `directory`."""
+    shared: tuple[tuple[str, str], ...]
+    """(path in `directory`, name under /run/testnet) for what unprivileged applications read."""
+    processes: tuple[ProcessSpec, ...]
+    resolver: str
+    fingerprint: str
+    key: KeyRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The whole network as it should be."""
+
+    name: str
+    prefix_length: int
+    nodes: tuple[NodeSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedProcess:
+    """A program as it is; `exit_code` is None while it runs, negative for a signal."""
+
+    pid: int
+    started_us: int
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedNode:
+    """A node as it is; `labels` are those it was created with."""
+
+    fingerprint: str
+    address: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    processes: Mapping[str, ObservedProcess] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The whole network as it is."""
+
+    exists: bool = False
+    nodes: Mapping[str, ObservedNode] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
+    """Nodes whose keys exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKeys:
+    """Make the keys that are missing; those that exist stay."""
+
+    requests: tuple[KeyRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNetwork:
+    """Make the place all nodes live in, with no way out."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNode:
+    """Write a node's files and make its namespace, with its link and address."""
+
+    spec: NodeSpec
+    prefix_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartProcess:
+    """Start one program of a node that exists."""
+
+    node: str
+    process: ProcessSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StopProcess:
+    """End one program: asked first, killed if it does not go."""
+
+    node: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNode:
+    """Take a node away: its programs, its namespace and link. Its keys stay."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork:
+    """Take everything away."""
+
+    name: str
+
+
+Op = (
+    CreateKeys
+    | CreateNetwork
+    | CreateNode
+    | StartProcess
+    | StopProcess
+    | RemoveNode
+    | RemoveNetwork
+)
+
+
+def subject(op: Op) -> str:
+    """What an op is about, as printed in plans: `node:alice`, `process:web/nginx`."""
+    match op:
+        case CreateKeys(requests):
+            return f"keys:{len(requests)}"
+        case CreateNetwork(name) | RemoveNetwork(name):
+            return f"network:{name}"
+        case CreateNode(spec):
+            return f"node:{spec.name}"
+        case StartProcess(node, process):
+            return f"process:{node}/{process.name}"
+        case StopProcess(node, process_name):
+            return f"process:{node}/{process_name}"
+        case RemoveNode(node):
+            return f"node:{node}"
+
+
+def describe(op: Op) -> str:
+    """One op in a few words: `CreateNode node:alice`."""
+    return f"{type(op).__name__} {subject(op)}"

@@ -1,0 +1,214 @@
+"""`Topology` → `Desired`: every configuration file as text, every command line, no effect.
+
+The ini files hold Lokinet's own keys; the nginx configuration knows nothing of Lokinet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.directories import Places
+from orchestrator.ops import NODE_PROCESS, Desired, KeyRequest, NodeSpec, ProcessSpec
+from orchestrator.topology import (
+    ClientGroup,
+    CommandApp,
+    Member,
+    NginxApp,
+    RouterGroup,
+    ServiceGroup,
+    Topology,
+    members,
+)
+
+__all__ = ["SHARED", "render"]
+
+LINK_PORT = 1090
+"""Lokinet's default for `[bind] inbound`."""
+RESOLVER = "127.3.2.1"
+"""Where a node answers DNS: Lokinet's default on Linux."""
+SHARED = "/run/testnet"
+"""Inside a node's namespace: directories its unprivileged applications may read."""
+
+Section = list[tuple[str, str | int | float | bool]]
+
+
+def render(topology: Topology, places: Places, python: str, one_id: bool = False) -> Desired:
+    """The network a topology asks for.
+
+    Args:
+        topology: a checked topology.
+        places: where its files will be.
+        python: the interpreter that runs the nodes.
+        one_id: only one user id is mapped, so that daemons cannot drop privileges.
+    """
+    nodes = members(topology)
+    routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
+    seeds = [node.name for node in routers[: topology.seeds]]
+    return Desired(
+        name=topology.name,
+        prefix_length=16,
+        nodes=tuple(_node(topology, node, seeds, places, python, one_id) for node in nodes),
+    )
+
+
+def _node(
+    topology: Topology, node: Member, seeds: list[str], places: Places, python: str, one_id: bool
+) -> NodeSpec:
+    directory = places.node(node.name)
+    ini = _ini(_sections(topology, node, seeds, places))
+    files = {"lokinet.ini": ini}
+    config = str(directory / "lokinet.ini")
+    processes = [
+        ProcessSpec(
+            name=NODE_PROCESS,
+            argv=(python, "-m", "lokinet_node", config),
+            log=str(directory / "lokinet.log"),
+        )
+    ]
+    shared: list[tuple[str, str]] = []
+    if isinstance(node.group, ServiceGroup) and node.group.app is not None:
+        app = node.group.app
+        log = str(directory / f"{app.kind}.log")
+        if isinstance(app, NginxApp):
+            files |= nginx_files(app, node.name, one_id)
+            shared.append(("nginx", "nginx"))
+            processes.append(nginx_process(app, log))
+        else:
+            processes.append(_command_process(app, log))
+    return NodeSpec(
+        name=node.name,
+        role=node.group.role,
+        address=node.address,
+        directory=str(directory),
+        control=str(places.control(node.name)),
+        files=files,
+        shared=tuple(shared),
+        processes=tuple(processes),
+        resolver=RESOLVER,
+        fingerprint=_fingerprint(node.address, files, processes),
+        key=_key(topology, node, directory),
+    )
+
+
+def _key(topology: Topology, node: Member, directory: Path) -> KeyRequest | None:
+    if isinstance(node.group, RouterGroup):
+        return KeyRequest(
+            node.name, "router", str(directory), topology.netid, f"{node.address}:{LINK_PORT}"
+        )
+    if isinstance(node.group, ServiceGroup):
+        return KeyRequest(node.name, "service", str(directory / "service.key"))
+    return None
+
+
+def _sections(
+    topology: Topology, node: Member, seeds: list[str], places: Places
+) -> dict[str, Section]:
+    group = node.group
+    is_router = isinstance(group, RouterGroup)
+    sections: dict[str, Section] = {
+        "router": [
+            ("netid", topology.netid),
+            ("data-dir", str(places.node(node.name))),
+            ("block-bogons", False),
+        ],
+        "network": [],
+        "paths": [("unique-range-size", topology.unique_range_size)],
+        "dns": [("bind", f"{RESOLVER}:53"), ("upstream", "")],
+        "bootstrap": [],
+        "api": [("enabled", True), ("bind", f"ipc://{places.control(node.name)}")],
+        "logging": [("type", "print"), ("level", group.log or topology.log)],
+    }
+    if isinstance(group, RouterGroup):
+        sections["router"].append(("nickname", node.name))
+        sections["network"].append(("type", "tun" if group.tun else "null"))
+        sections["lokid"] = [("enabled", False)]
+    else:
+        sections["network"] += _path_owner(topology, group, places.node(node.name))
+    # IP only: a loopback or wildcard address would be refused, and port 0 cannot be advertised
+    link = ("inbound", f"{node.address}:{LINK_PORT}") if is_router else ("outbound", node.address)
+    sections["bind"] = [link]
+    if node.name == seeds[0]:
+        sections["bootstrap"].append(("seed-node", True))
+    sections["bootstrap"] += [
+        ("add-node", str(places.node(seed) / "self.signed")) for seed in seeds if seed != node.name
+    ]
+    parameters = {**topology.private_network, **group.private_network}
+    if parameters:
+        sections["private-network"] = list(parameters.items())
+    return sections
+
+
+def _path_owner(topology: Topology, group: ClientGroup | ServiceGroup, directory: Path) -> Section:
+    section: Section = [("type", "tun"), ("hops", group.hops or topology.hops)]
+    if group.paths or topology.paths:
+        section.append(("paths", group.paths or topology.paths or 0))
+    if isinstance(group, ServiceGroup):
+        section += [("keyfile", str(directory / "service.key")), ("reachable", True)]
+    else:
+        section.append(("reachable", False))
+    if group.ifname:
+        section.append(("ifname", group.ifname))
+    if group.ifaddr:
+        section.append(("ifaddr", group.ifaddr))
+    return section
+
+
+def _ini(sections: dict[str, Section]) -> str:
+    lines: list[str] = []
+    for name, entries in sections.items():
+        if entries:
+            lines += [f"[{name}]", *(f"{key}={_value(value)}" for key, value in entries), ""]
+    return "\n".join(lines)
+
+
+def _value(value: str | int | float | bool) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
+    """A configuration that writes nowhere but in its own directory, and the page."""
+    here = f"{SHARED}/nginx"
+    temporary = "".join(
+        f"    {kind}_temp_path {here}/tmp/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    # Where one id is mapped there is nobody else to become: workers must stay what the master is.
+    user = "user root;\n" if one_id else ""
+    config = (
+        f"{user}daemon off;\nworker_processes 1;\npid {here}/nginx.pid;\nerror_log stderr;\n"
+        "events { worker_connections 256; }\n"
+        "http {\n"
+        "    include /etc/nginx/mime.types;\n"
+        f"    access_log {here}/access.log;\n"
+        f"{temporary}"
+        "    sendfile on;\n"
+        "    server {\n"
+        f"        listen {app.port};\n"
+        f"        root {here}/www;\n"
+        "    }\n"
+        "}\n"
+    )
+    page = app.page
+    if page is None:
+        title = html.escape(node)
+        page = f"<!doctype html>\n<title>{title}</title>\n<h1>It works: {title}</h1>\n"
+    return {"nginx/nginx.conf": config, "nginx/www/index.html": page, "nginx/tmp/.keep": ""}
+
+
+def nginx_process(app: NginxApp, log: str) -> ProcessSpec:
+    """Stock nginx; `-e` keeps it off its compiled-in log file from the start."""
+    argv = ("nginx", "-e", "stderr", "-c", f"{SHARED}/nginx/nginx.conf")
+    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/")
+
+
+def _command_process(app: CommandApp, log: str) -> ProcessSpec:
+    return ProcessSpec("command", tuple(app.run), log, port=app.port)
+
+
+def _fingerprint(address: str, files: dict[str, str], processes: Iterable[ProcessSpec]) -> str:
+    content = [address, files, [process.argv for process in processes]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,98 @@
+"""`up` without its words: from a topology to a network that is ready, and the page that proves it.
+
+Rules: whatever this run began and could not finish it takes down again, unless told to keep it; a
+network that was up before is never taken down here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator.apply import apply
+from orchestrator.backends import Backend
+from orchestrator.control import full_status
+from orchestrator.errors import CheckFailed
+from orchestrator.ops import Desired, NodeSpec, Observed
+from orchestrator.page import Page, Route, fetch, route_between
+from orchestrator.plan import Plan, plan
+from orchestrator.readiness.wait import Pair, Ready, wait_until_ready
+
+__all__ = ["Outcome", "bring_up", "first_start_us"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A network that is up."""
+
+    plan: Plan
+    ready: Ready
+    page: Page | None
+    """None where the topology has no client or no service with a page."""
+    client: str
+    service: str
+    route: Route | None
+    seconds: float
+    """From the call to the page."""
+    seconds_from_first_node: float
+    """From the first node's start to the page; of a network that was up before: its age."""
+
+
+def bring_up(
+    desired: Desired, backend: Backend, timeout_s: float, tell: Callable[[str], None]
+) -> Outcome:
+    """Plan, apply, wait, fetch; raises OperatorError and leaves what it made."""
+    began = time.monotonic()
+    todo = plan(desired, backend.observe())
+    apply(todo, backend)
+    if todo.steps:
+        tell(f"{todo.summary} made in {time.monotonic() - began:.2f} s")
+    ready = wait_until_ready(desired, backend, timeout_s, tell)
+    page, pair = _fetch_page(desired, backend, ready)
+    now = time.monotonic()
+    started_us = first_start_us(backend.observe())
+    route = _route(desired, ready, pair) if pair else None
+    return Outcome(
+        plan=todo,
+        ready=ready,
+        page=page,
+        client=pair.client if pair else "",
+        service=pair.service if pair else "",
+        route=route,
+        seconds=now - began,
+        seconds_from_first_node=now - started_us / 1e6,
+    )
+
+
+def first_start_us(observed: Observed) -> int:
+    """When the first program of the network was started, on the monotonic clock; 0 if none was."""
+    starts = [
+        process.started_us
+        for node in observed.nodes.values()
+        for process in node.processes.values()
+    ]
+    return min(starts, default=0)
+
+
+def _fetch_page(
+    desired: Desired, backend: Backend, ready: Ready
+) -> tuple[Page | None, Pair | None]:
+    nodes = {node.name: node for node in desired.nodes}
+    for pair in ready.pairs:
+        for process in nodes[pair.service].processes:
+            if process.fetch is None:
+                continue
+            port = "" if process.port == 80 else f":{process.port}"
+            page = fetch(backend, pair.client, f"http://{pair.name}{port}{process.fetch}")
+            if page.status != 200:
+                raise CheckFailed(f"{page.url} answered {page.status}")
+            return page, pair
+    return None, None
+
+
+def _route(desired: Desired, ready: Ready, pair: Pair) -> Route | None:
+    nodes: dict[str, NodeSpec] = {node.name: node for node in desired.nodes}
+    names = {address: name for name, address in ready.addresses.items()}
+    ends = (nodes[pair.client].control, nodes[pair.service].control)
+    return route_between(full_status(ends[0]), full_status(ends[1]), names)

@@ -1,0 +1,163 @@
+"""Making the world: user, mount, pid, network, uts and ipc namespaces, and process 1 in them.
+
+Three processes, one after the other:
+1. the launcher (this command) stays outside, writes the id maps, notes who the world is, reports
+   and ends;
+2. the middle one enters the new namespaces, forks and ends;
+3. the world is process 1 of the new pid namespace. It waits for the launcher's word before it does
+   anything, so whatever it makes is accounted for; if the launcher dies before that, the world ends
+   too.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import NoReturn
+
+from orchestrator.world import syscalls
+from orchestrator.world.maps import apply_maps, choose_maps
+from orchestrator.world.messages import receive, send
+
+__all__ = ["Unfit", "launch"]
+
+PRIVATE = (
+    syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWNET
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWIPC
+)
+
+
+class Unfit(Exception):
+    """The machine refuses; the text names the reason and the fix."""
+
+
+def launch(world_file: str, world: Callable[[socket.socket], None]) -> int:
+    """Make the world and wait until it answers; returns its pid, raises Unfit.
+
+    Args:
+        world_file: where to note the world's pid and namespaces.
+        world: what process 1 runs; it sends `{"ok": …}` or `{"error": text}` when it is set up.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    middle = os.fork()
+    if middle == 0:
+        ours.close()
+        _middle(theirs, world)
+    theirs.close()
+    with ours:
+        _expect(ours)
+        try:
+            apply_maps(choose_maps(), middle)
+        except OSError as error:
+            raise Unfit(_map_refusal(error)) from error
+        send(ours, {"ok": "mapped"})
+        pid = int(_expect(ours))
+        os.waitpid(middle, 0)
+        _note(world_file, pid)
+        send(ours, {"ok": "go"})
+        _expect(ours)
+    return pid
+
+
+def _middle(channel: socket.socket, world: Callable[[socket.socket], None]) -> NoReturn:
+    """Never returns: ends as the middle process, or as the world."""
+    try:
+        os.setsid()
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWUSER)
+        except OSError as error:
+            send(channel, {"error": _user_refusal(error)})
+            os._exit(1)
+        send(channel, {"ok": "unshared"})
+        if receive(channel)[0] is None:
+            os._exit(1)
+        try:
+            syscalls.unshare(PRIVATE)
+        except OSError as error:
+            send(channel, {"error": _private_refusal(error)})
+            os._exit(1)
+        pid = os.fork()
+        if pid:
+            send(channel, {"ok": pid})
+            os._exit(0)
+        if receive(channel)[0] is not None:
+            world(channel)
+    finally:
+        os._exit(1)
+
+
+def _expect(channel: socket.socket) -> str:
+    message, _ = receive(channel)
+    if message is None:
+        raise Unfit("the world ended while it was set up; its log says why")
+    if "error" in message:
+        raise Unfit(message["error"])
+    return str(message["ok"])
+
+
+def _note(world_file: str, pid: int) -> None:
+    namespaces = {
+        kind: os.stat(f"/proc/{pid}/ns/{kind}").st_ino for kind in ("user", "pid", "net", "mnt")
+    }
+    with open(world_file, "w", encoding="ascii") as file:
+        json.dump({"pid": pid, "namespaces": namespaces}, file)
+
+
+def _user_refusal(error: OSError) -> str:
+    start = f"the kernel refuses user namespaces ({error.strerror})"
+    if error.errno == errno.ENOSPC:
+        return f"{start}: allow some: `sysctl -w user.max_user_namespaces=10000`"
+    if error.errno in (errno.EINVAL, errno.ENOSYS):
+        return f"{start}: it was built without CONFIG_USER_NS; use another kernel"
+    if _in_chroot():
+        return (
+            f"{start}: this is a chroot, where they are never allowed: enter this root file "
+            "system with pivot_root in a mount namespace instead, or run outside of it"
+        )
+    if _setting("kernel/unprivileged_userns_clone") == "0":
+        return f"{start}: allow them: `sysctl -w kernel.unprivileged_userns_clone=1`"
+    return (
+        f"{start}: a container's seccomp profile or a chroot forbids them: run on the machine "
+        "itself, or let the container unshare (CAP_SYS_ADMIN)"
+    )
+
+
+def _private_refusal(error: OSError) -> str:
+    start = f"the kernel refuses namespaces to this user ({error.strerror})"
+    if _setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return f"{start}: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or use root"
+    return f"{start}: check the limits in /proc/sys/user, or use root"
+
+
+def _map_refusal(error: OSError) -> str:
+    return (
+        f"ids cannot be mapped ({error.strerror}): check /etc/subuid and /etc/subgid, "
+        "or remove this user's lines from both to run with one id"
+    )
+
+
+def _in_chroot() -> bool:
+    """As well as can be seen from inside: no mount at /, or process 1 has another root."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            if not any(line.split()[4] == "/" for line in file):
+                return True
+        mounts = [os.stat(f"/proc/{process}/ns/mnt").st_ino for process in ("1", "self")]
+        same_root = os.path.samestat(os.stat("/proc/1/root"), os.stat("/"))
+    except OSError:
+        return False
+    return mounts[0] == mounts[1] and not same_root
+
+
+def _setting(name: str) -> str | None:
+    try:
+        with open(f"/proc/sys/{name}", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,151 @@
+"""Making one node's namespaces: network, mounts and host name, prepared by a short-lived child.
+
+The child is the only one that enters half-made namespaces; if it fails, nothing of the world is
+changed and the kernel frees what it began. When done it hands over three descriptors and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from orchestrator.world import syscalls
+from orchestrator.world.messages import send
+from orchestrator.world.spawn import Namespaces, SpawnError, fork, ip_batch
+
+__all__ = ["BRIDGE", "Node", "NodeRequest", "Process", "hide_run", "start_making", "write_sysctl"]
+
+BRIDGE = "underlay"
+"""The one bridge, in the world's own network namespace; no node and no uplink lives there."""
+LINK = "eth0"
+SHARED = "/run/testnet"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRequest:
+    """What a node is made of; `port` is the bridge's end of its link."""
+
+    name: str
+    address: str
+    """With its prefix length."""
+    port: str
+    resolver: str
+    shared: Sequence[Sequence[str]]
+    """(directory, name below /run/testnet)."""
+
+
+@dataclass(slots=True)
+class Process:
+    """One program; `exit_code` is None while it runs, negative for a signal."""
+
+    pid: int
+    started_us: int
+    exit_code: int | None = None
+
+
+@dataclass(slots=True)
+class Node:
+    """A finished node."""
+
+    request: NodeRequest
+    fingerprint: str
+    labels: dict[str, str]
+    namespaces: Namespaces
+    processes: dict[str, Process] = field(default_factory=dict)
+
+
+def start_making(ip: str, request: NodeRequest, keep: Sequence[str]) -> tuple[int, socket.socket]:
+    """Start the child; its socket brings `{"ok": …}` with three descriptors, or `{"error": …}`."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def child() -> None:
+        try:
+            _make(ip, request, keep)
+            descriptors = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in KINDS]
+            send(theirs, {"ok": True}, descriptors)
+        except (OSError, SpawnError) as error:
+            send(theirs, {"error": str(error)})
+
+    pid = fork(child)
+    theirs.close()
+    return pid, ours
+
+
+KINDS = ("net", "mnt", "uts")
+
+
+def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
+    syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
+    syscalls.set_host_name(request.name)
+    _own_sysfs()
+    hide_run(keep)
+    for directory, name in request.shared:
+        target = f"{SHARED}/{name}"
+        os.makedirs(target)
+        syscalls.bind(directory, target)
+    _own_file("/etc/resolv.conf", f"nameserver {request.resolver}\n")
+    _own_file("/etc/hosts", f"127.0.0.1 localhost {request.name}\n::1 localhost\n")
+    write_sysctl("net/ipv4/ip_forward", "0")  # may be inherited from the host
+    write_sysctl("net/ipv4/conf/all/rp_filter", "1")
+    ip_batch(
+        ip,
+        [
+            "link set lo up",
+            f"link add {LINK} type veth peer name {request.port} netns 1",  # 1 is the world
+            f"addr add {request.address} brd + dev {LINK}",
+        ],
+    )
+    write_sysctl(f"net/ipv6/conf/{LINK}/disable_ipv6", "1")  # the underlay is IPv4 only
+    ip_batch(ip, [f"link set {LINK} up"])
+
+
+def hide_run(keep: Sequence[str]) -> None:
+    """An empty /run, so that no socket of the host (resolvers, name caches, buses) is in reach.
+
+    Directories of `keep` below /run stay visible.
+    """
+    inside = [path for path in keep if path.startswith("/run/")]
+    kept = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in inside}
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
+    syscalls.mount("tmpfs", "/run", "tmpfs", flags, "mode=0755,size=64m")
+    os.mkdir(SHARED)
+    for path, descriptor in kept.items():
+        os.makedirs(path, exist_ok=True)
+        syscalls.bind(f"/proc/self/fd/{descriptor}", path)
+        os.close(descriptor)
+
+
+def write_sysctl(name: str, value: str) -> None:
+    """Set a value of the current network namespace, if the kernel has it (IPv6 may be out)."""
+    with suppress(FileNotFoundError), open(f"/proc/sys/{name}", "w", encoding="ascii") as file:
+        file.write(value)
+
+
+def _own_sysfs() -> None:
+    """/sys/class/net shows the namespace it was mounted in, so each node needs its own."""
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    # Where parts of /sys are masked the kernel refuses; only some tools would look there.
+    with suppress(OSError):
+        syscalls.mount("sysfs", "/sys", "sysfs", flags)
+
+
+def _own_file(path: str, text: str) -> None:
+    """Put `text` in the place of a file, for this node only; nothing is written to the host's."""
+    target = os.path.realpath(path)  # resolv.conf may point into /run, which is empty now
+    if target.startswith("/run/"):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        _write(target, text)
+        return
+    if not os.path.exists(target):
+        raise SpawnError(f"{path} does not exist: make an empty one (`touch {path}`)")
+    source = f"{SHARED}/{os.path.basename(path)}"
+    _write(source, text)
+    syscalls.bind(source, target)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
