@@ -48,7 +48,7 @@ class Plaintexts:
         self.view = memoryview(self.buffer)
         self.rows = [self.view[i * PLAINTEXT : (i + 1) * PLAINTEXT] for i in range(ROWS)]
 
-    def put(self, row: int, kind: int, content: bytes) -> None:
+    def put(self, row: int, kind: int, content: bytes | bytearray) -> None:
         """Fill a whole row with one record; the content is at most 1280 bytes."""
         # struct pads `s` with zeros: the rest of the row needs no second step
         _WHOLE.pack_into(self.buffer, row * PLAINTEXT, kind, len(content), content)
