@@ -14,6 +14,7 @@ import pytest
 
 import lokinet_node
 import orchestrator
+from orchestrator.load import find_topology, load
 
 ROOT = Path(__file__).parents[2]
 WARN_LINES, MOST_LINES = 400, 500
@@ -171,6 +172,12 @@ def test_both_programs_bear_one_version() -> None:
     assert lokinet_node.__version__ == orchestrator.__version__
 
 
-def test_the_topologies_travel_with_the_orchestrator() -> None:
-    link = ROOT / "orchestrator" / "topologies"
-    assert link.resolve() == ROOT / "topologies"
+@pytest.mark.parametrize("path", sorted((ROOT / "topologies").glob("*.yaml")), ids=name)
+def test_a_topology_that_comes_along_is_found_by_name_and_loads(path: Path) -> None:
+    found = find_topology(path.stem)
+    assert found.resolve() == path
+    assert load(found).name == path.stem
+
+
+def test_the_default_topology_is_there() -> None:
+    assert (ROOT / "topologies" / "default.yaml").is_file()
