@@ -72,7 +72,7 @@ _LAYER_KEY: Final = 32
 _SEAL_KEY: Final = 44
 
 
-class BuildFailed(LokinetError):  # noqa: N818 - an outcome, named as effects are
+class BuildFailed(LokinetError):
     """A hop answered that the path ends there, or cannot be built to at all."""
 
     def __init__(self, hop_index: int, status: BuildStatus) -> None:
