@@ -1,0 +1,90 @@
+"""Questions to other resolvers, over UDP.
+
+Each question has a socket of its own, connected, so that its port is random and datagrams from
+elsewhere never reach it. Servers are asked in turn, twice each, before the asker is told that
+nobody answered. dns/upstream.py says which answer is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from lokinet_node.base.errors import WireError
+from lokinet_node.dns.upstream import decode_forwarded, encode_forward
+
+if TYPE_CHECKING:
+    from lokinet_node.base.addresses import Endpoint, Range
+    from lokinet_node.dns.message import Query
+
+MAX_PENDING = 256
+TRY_S = 2.0
+"""How long one server has to answer; resolver libraries wait 5 s for us."""
+ROUNDS = 2
+
+_Believe: TypeAlias = Callable[[bytes], bytes | None]
+
+
+class Forwarder:
+    """Asks upstream resolvers; holds nothing between questions."""
+
+    def __init__(self, servers: Sequence[Endpoint], tun_range: Callable[[], Range | None]) -> None:
+        """`tun_range` tells which answers would point into our own network."""
+        self._servers = tuple(servers)
+        self._tun_range = tun_range
+        self._pending = 0
+
+    async def ask(self, query: Query) -> bytes | None:
+        """The answer to hand on; None where nobody gave one that may be handed on."""
+        if self._pending >= MAX_PENDING:
+            return None
+        self._pending += 1
+        try:
+            for server in self._servers * ROUNDS:
+                try:
+                    async with asyncio.timeout(TRY_S):
+                        return await self._ask_one(query, server)
+                except OSError:  # TimeoutError too: try the next
+                    continue
+            return None
+        finally:
+            self._pending -= 1
+
+    async def _ask_one(self, query: Query, server: Endpoint) -> bytes | None:
+        sent = encode_forward(query, os.urandom)
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[bytes | None] = loop.create_future()
+
+        def believe(received: bytes) -> bytes | None:
+            return decode_forwarded(query, sent, received, self._tun_range())
+
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Question(answered, believe), remote_addr=server
+        )
+        try:
+            transport.sendto(sent)
+            return await answered
+        finally:
+            transport.close()
+
+
+class _Question(asyncio.DatagramProtocol):
+    """One connected socket that waits for one answer."""
+
+    def __init__(self, answered: asyncio.Future[bytes | None], believe: _Believe) -> None:
+        self._answered = answered
+        self._believe = believe
+
+    def datagram_received(self, data: bytes, _addr: tuple[str, int]) -> None:
+        try:
+            answer = self._believe(data)
+        except WireError:
+            return  # forged or late; the real one may still come
+        if not self._answered.done():
+            self._answered.set_result(answer)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self._answered.done():
+            self._answered.set_exception(exc)
