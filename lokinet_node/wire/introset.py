@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from lokinet_node.base.errors import LocalProtocolError, WireError
 from lokinet_node.base.ids import BlindedKey, Handle, LokiAddress, RouterID
 from lokinet_node.base.units import SECOND, Micros
+from lokinet_node.wire.control import FIRST_FREE_HANDLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,6 @@ GATE_KEY_SIZE: Final = 16
 NONCE_SIZE: Final = 24
 TAG_SIZE: Final = 16
 SIGNATURE_SIZE: Final = 64
-FIRST_FREE_HANDLE: Final = 2
-"""Handles 0 (control) and 1 (the router itself) are nobody's introduction."""
 
 _INTRODUCTION: Final = Struct("!32sQI")
 _INTROSET: Final = Struct("!B32s1184s16s")

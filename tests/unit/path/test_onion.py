@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lokinet_node.base.errors import LocalProtocolError, WireError
-from lokinet_node.base.ids import RouterID
+from lokinet_node.base.ids import PathID, RouterID
 from lokinet_node.burst import COUNTER_LIMIT
+from lokinet_node.crypto.kdf import expand
 from lokinet_node.crypto.keys import KeyPair, x25519_keypair
+from lokinet_node.crypto.layers import xor_stream
+from lokinet_node.crypto.noise import NK, Noise
 from lokinet_node.path.onion import (
     PATH_CELLS,
     BuildFailed,
@@ -25,7 +28,7 @@ from lokinet_node.path.onion import (
     choose_start,
     open_slot,
 )
-from lokinet_node.wire.build import SLOT, SLOTS_SIZE
+from lokinet_node.wire.build import SLOT, SLOTS_SIZE, BuildRecord, encode_record
 from lokinet_node.wire.kinds import BuildStatus
 
 NETID = b"testnet"
@@ -238,6 +241,74 @@ def test_random_slots_are_only_ever_a_wire_error(slots: bytes) -> None:
     if len(slots) != SLOTS_SIZE:
         with pytest.raises(WireError):
             answer(record, BuildStatus.OK, slots)
+
+
+def craft(payload: bytes) -> bytes:
+    """A build for the first router with any payload: what a hostile owner can send."""
+    router = ROUTERS[0]
+    rest = RANDOM.randbytes(SLOTS_SIZE - SLOT)
+    key_id = router.key_id.to_bytes(4, "big")
+    prologue = b"lokinet-testnet path\1testnet\0" + router.id + key_id + rest
+    noise = Noise.initiator(NK, prologue, rs=router.key.public, entropy=RANDOM.randbytes)
+    return key_id + noise.write_message(payload) + rest
+
+
+RECORD = BuildRecord(ROUTERS[1].id, PathID(7), EXPIRY_S, bytes(32), 0)
+
+
+def test_the_layout_is_the_specified_one() -> None:
+    record = ROUTERS[0].open(craft(encode_record(RECORD)))
+    assert (record.next_router, record.next_path_id) == (ROUTERS[1].id, 7)
+    offsets = expand(bytes(32), "lokinet-testnet path offsets", 12)
+    assert record.forward_offset == int.from_bytes(offsets[:6], "big")
+    assert record.backward_offset == int.from_bytes(offsets[6:], "big")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [replace(RECORD, next_router=ROUTERS[0].id), replace(RECORD, next_path_id=PathID(0))],
+    ids=["last, with a next path id", "not last, without one"],
+)
+def test_a_record_that_contradicts_itself_is_refused(record: BuildRecord) -> None:
+    with pytest.raises(WireError, match="contradicts"):
+        ROUTERS[0].open(craft(encode_record(record)))
+
+
+@given(st.binary(min_size=108, max_size=108))
+def test_any_sealed_payload_is_a_record_or_a_wire_error(payload: bytes) -> None:
+    try:
+        record = ROUTERS[0].open(craft(payload))
+    except WireError:
+        return
+    assert len(record.next_slots) == SLOTS_SIZE
+
+
+@given(st.binary(min_size=112, max_size=112))
+@settings(max_examples=30)
+def test_any_sealed_answer_is_only_ever_a_wire_error_or_a_failure(payload: bytes) -> None:
+    for said in (payload, b"\1" + payload[1:33] + bytes(79)):
+        pending, slots = build(1)
+        record = ROUTERS[0].open(slots)
+        own = record.noise.write_message(said) + bytes(SLOTS_SIZE - SLOT)
+        key = expand(record.slot_key, "lokinet-testnet reply slots", 32)
+        with pytest.raises(WireError):
+            pending.read_reply(xor_stream(key, own))
+
+
+def test_the_keys_are_derived_as_specified() -> None:
+    _, slots = build(1)
+    record = ROUTERS[0].open(slots)
+    _, keys = answer(record, BuildStatus.OK, None)
+    forward, backward = record.noise.split()
+    assert keys == HopKeys(
+        forward_layer=expand(forward, "lokinet-testnet path layer", 32),
+        backward_layer=expand(backward, "lokinet-testnet path layer", 32),
+        control_forward=expand(forward, "lokinet-testnet path control", 44),
+        control_backward=expand(backward, "lokinet-testnet path control", 44),
+        broken=expand(backward, "lokinet-testnet path broken", 44),
+        traffic_forward=expand(forward, "lokinet-testnet router traffic", 44),
+        traffic_backward=expand(backward, "lokinet-testnet router traffic", 44),
+    )
 
 
 def test_a_reply_is_read_once() -> None:
