@@ -1,7 +1,9 @@
 """Taking a network down so that nothing is left, and proving it.
 
-Rules: a process is ours only if it lives in the user namespace that the world's own note names;
-everything is ended by ending the world; what survives is reported, never ignored.
+Rules: everything is ended by ending the world, process 1 of its own pid namespace; what survives is
+reported, never ignored. The kernel gives numbers of processes and namespaces to others once they
+are free, so a process is ours only if its pid namespace has the noted number and no other process
+1.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import json
 import os
 import select
 import signal
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,14 @@ class World:
     """The world as its launcher noted it; it may be long gone."""
 
     pid: int
-    namespaces: Mapping[str, int]
-    """Inode of each kind of namespace."""
+    started_ticks: int
+    pid_namespace: int
+    """Inode."""
 
     def is_alive(self) -> bool:
         """Whether that pid is still that world, and not a stranger who got its number."""
-        return _namespace(self.pid, "pid") == self.namespaces["pid"]
+        found = _stat(self.pid)
+        return found is not None and found.started_ticks == self.started_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ def read_world(places: Places) -> World | None:
     """The note, or None where there is none (or half of one: then the world never began)."""
     try:
         raw = json.loads(places.world_file.read_text())
-        return World(int(raw["pid"]), raw["namespaces"])
-    except (OSError, ValueError, KeyError):
+        return World(int(raw["pid"]), int(raw["started_ticks"]), int(raw["pid_namespace"]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -112,39 +115,57 @@ def _check_nothing_left(places: Places) -> None:
 
 
 def processes_inside(world: World) -> dict[int, str]:
-    """Processes (not zombies) in the world's user namespace, by host pid, with their names."""
-    found = {}
+    """Processes (not zombies) of the world's pid namespace, by host pid, with their names."""
+    found: dict[int, str] = {}
+    first: int | None = None
     for entry in os.listdir("/proc"):
-        if entry.isdigit() and _namespace(int(entry), "user") == world.namespaces["user"]:
-            name = _running_name(int(entry))
-            if name is not None:
-                found[int(entry)] = name
-    return found
+        if not entry.isdigit() or _pid_namespace(int(entry)) != world.pid_namespace:
+            continue
+        pid = int(entry)
+        status = _stat(pid)
+        if status is not None:
+            found[pid] = status.name
+            if _pid_inside(pid) == 1:
+                first = pid
+    is_reused = first is not None and first != world.pid
+    return {} if is_reused else found
 
 
 def host_pids(world: World) -> dict[int, int]:
     """Host pid by the pid a process has inside the world."""
-    found = {}
-    for pid in processes_inside(world):
-        with suppress(OSError):
-            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-            numbers = next(line for line in status.splitlines() if line.startswith("NSpid:"))
-            found[int(numbers.split()[-1])] = pid
-    return found
+    inside = {pid: _pid_inside(pid) for pid in processes_inside(world)}
+    return {number: pid for pid, number in inside.items() if number is not None}
 
 
-def _namespace(pid: int, kind: str) -> int | None:
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    name: str
+    started_ticks: int
+
+
+def _stat(pid: int) -> _Stat | None:
+    """What proc_pid_stat(5) says of a process; None for one that is gone, zombies included."""
     try:
-        return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
-    except OSError:
-        return None
-
-
-def _running_name(pid: int) -> str | None:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            text = file.read()
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     name, _, rest = text.partition("(")[2].rpartition(")")
-    return None if rest.split()[0] in ("Z", "X") else name
+    fields = rest.split()
+    return None if fields[0] in ("Z", "X") else _Stat(name, int(fields[19]))
+
+
+def _pid_namespace(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino
+    except OSError:
+        return None
+
+
+def _pid_inside(pid: int) -> int | None:
+    """The pid in its innermost namespace."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    line = next(line for line in text.splitlines() if line.startswith("NSpid:"))
+    return int(line.split()[-1])

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 
 from orchestrator.backends import Backend, Running
 from orchestrator.cli.network import node_of, observed_network
-from orchestrator.errors import UsageError
+from orchestrator.errors import CheckFailed, UsageError
 
 __all__ = ["execute", "shell"]
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+EXIT_CANNOT_START = 127
+"""As shells say it."""
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -56,7 +58,11 @@ def _on_terminal(backend: Backend, node: str, argv: list[str]) -> int:
 
 def _on_descriptors(backend: Backend, node: str, argv: list[str]) -> int:
     sys.stdout.flush()
-    running = backend.exec(node, argv, (0, 1, 2), _environment())
+    try:
+        running = backend.exec(node, argv, (0, 1, 2), _environment())
+    except CheckFailed as error:
+        print(f"testnet: {error}", file=sys.stderr)
+        return EXIT_CANNOT_START
     try:
         with _passing_signals(running):
             return _shell_code(running.wait())

@@ -102,11 +102,11 @@ def _expect(channel: socket.socket) -> str:
 
 
 def _note(world_file: str, pid: int) -> None:
-    namespaces = {
-        kind: os.stat(f"/proc/{pid}/ns/{kind}").st_ino for kind in ("user", "pid", "net", "mnt")
-    }
+    namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        started = int(file.read().rpartition(")")[2].split()[19])  # field 22: proc_pid_stat(5)
     with open(world_file, "w", encoding="ascii") as file:
-        json.dump({"pid": pid, "namespaces": namespaces}, file)
+        json.dump({"pid": pid, "started_ticks": started, "pid_namespace": namespace}, file)
 
 
 def _user_refusal(error: OSError) -> str:

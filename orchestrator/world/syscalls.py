@@ -60,7 +60,7 @@ def setns(descriptor: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
-    """Mount something, as mount(2) does; the error names the target."""
+    """Mount something; the error names the target."""
     result = _libc.mount(
         os.fsencode(source),
         os.fsencode(target),

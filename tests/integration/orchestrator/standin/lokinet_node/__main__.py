@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lokinet_node.keys import address_of
+from lokinet_node.keys import address_of  # type: ignore[attr-defined] # mypy sees the real node
 
 STARTED = time.monotonic()
 
