@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lokinet_node.base.constants import DEFAULT_NETID, MAX_NETID_SIZE
 from lokinet_node.base.errors import OperatorError
+from lokinet_node.base.timing import Timing
 from lokinet_node.node import config_parts as parts
 from lokinet_node.node.config_reader import Reader, boolean, integer, limited, plain
 from lokinet_node.node.config_rules import check_rules
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lokinet_node.base.addresses import Endpoint
-    from lokinet_node.base.timing import Timing
     from lokinet_node.node.config_parts import (
         ApiConfig,
         DnsConfig,
@@ -87,10 +87,21 @@ class Config:
     warnings: tuple[Problem, ...]
     """What was ignored, and where: for the log at start."""
 
+    @property
+    def has_test_parameters(self) -> bool:
+        """Whether the network was weakened on purpose, which the log says at start."""
+        return not (self.block_bogons and self.unique_range_size and self.timing == Timing())
 
-def parse_config(sources: Sequence[Source], role: Role, around: Surroundings) -> Config:
-    """The configuration in `sources`, main file first; ConfigError lists what is wrong."""
+
+def parse_config(sources: Sequence[Source], role: Role | None, around: Surroundings) -> Config:
+    """The configuration in `sources`, main file first; ConfigError lists what is wrong.
+
+    Without a role the text decides: section `[lokid]` makes a router.
+    """
     entries, problems = parse_ini(sources)
+    if role is None:
+        is_router = any(entry.section == "lokid" for entry in entries)
+        role = Role.ROUTER if is_router else Role.CLIENT
     reader = Reader(entries, role, sources[0].path)
     reader.problems[:0] = problems
     config = _read(reader, sources[0].path, around)

@@ -284,6 +284,24 @@ def test_a_bad_router_line_is_named_and_explained(text: str, line: int, words: s
     assert words in found[0]
 
 
+def test_a_lokid_section_makes_a_router_unless_the_role_is_said() -> None:
+    assert parse_config([Source("0.ini", ROUTER)], None, AROUND).role is Role.ROUTER
+    assert parse_config([Source("0.ini", "")], None, AROUND).role is Role.CLIENT
+
+
+@pytest.mark.parametrize(
+    ("text", "weakened"),
+    [
+        (PRIVATE, False),
+        (PRIVATE + "block-bogons=0\n", True),
+        (PRIVATE + "[paths]\nunique-range-size=0\n", True),
+        (PRIVATE + "[private-network]\nlink-rekey=9\n", True),
+    ],
+)
+def test_test_parameters_are_known_as_such(text: str, weakened: bool) -> None:
+    assert client(text).has_test_parameters is weakened
+
+
 def test_all_problems_are_shown_at_once() -> None:
     found = problems("[network]\nhops=9\nhosp=1\n[dns]\nbind=10.0.0.1\nnonsense\n")
     assert [line.split(": ")[0] for line in found] == ["0.ini:2", "0.ini:3", "0.ini:5", "0.ini:6"]
