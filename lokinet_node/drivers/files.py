@@ -7,9 +7,9 @@ Every failure is an OperatorError that names the file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from pathlib import Path
 
 from lokinet_node.base.errors import OperatorError
 
@@ -38,11 +38,14 @@ def read_file(path: str, limit: int) -> bytes:
 
 def read_config(path: str) -> list[tuple[str, str]]:
     """(path, text) of an ini file and then of every `conf.d/*.ini` beside it, by name."""
-    beside = Path(path).absolute().parent / "conf.d"
+    beside = os.path.join(os.path.dirname(path), "conf.d")
     try:
-        extra = sorted(str(file) for file in beside.glob("*.ini"))
+        names = sorted(name for name in os.listdir(beside) if name.endswith(".ini"))
+    except FileNotFoundError:
+        names = []
     except OSError as error:
         raise OperatorError(f"{beside}: cannot be read: {error.strerror}") from error
+    extra = [os.path.join(beside, name) for name in names]
     return [(file, _read_text(file)) for file in (path, *extra)]
 
 
@@ -113,7 +116,8 @@ def _sync_directory(path: str) -> None:
 
 
 def _forget(path: str) -> None:
-    Path(path).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _unwritable(path: str, error: OSError) -> OperatorError:

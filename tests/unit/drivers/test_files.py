@@ -85,3 +85,10 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.ini").write_bytes(b"[s]\nk=\xff\n")
     with pytest.raises(OperatorError, match=r"a\.ini:2: not UTF-8"):
         read_config(str(tmp_path / "a.ini"))
+
+
+def test_a_conf_d_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.ini").write_text("")
+    (tmp_path / "conf.d").write_text("a file")
+    with pytest.raises(OperatorError, match=r"conf\.d: cannot be read: Not a directory"):
+        read_config(str(tmp_path / "a.ini"))
