@@ -48,6 +48,8 @@ class Timing:
     """Age at which a session's initiator starts a new handshake."""
     session_idle: Micros = 40 * MINUTE
     """A session nobody used for this long is forgotten."""
+    blinding_period: Micros = 24 * HOUR
+    """An address has another blinded key in each period, counted from the Unix epoch."""
 
     def problem(self) -> str | None:
         """The first pair of durations that contradict each other, as a sentence; None if none."""

@@ -171,6 +171,7 @@ _MEANINGS = {
     "link_reject": "age at which a link key is dead",
     "session_rekey": "age of a session key at which a new handshake starts",
     "session_idle": "an unused session is forgotten",
+    "blinding_period": "introsets of an address are stored under another key in each",
 }
 
 
