@@ -7,7 +7,7 @@
 3. Write source and destination, which the session knows, the IP checksum, and in the place of
    the transport checksum the sum over the pseudo header: the kernel completes it where needed.
 4. The virtio header is made here from what was joined. Nothing in it comes from the peer.
-5. Fragments and everything but TCP and UDP: session/addresses.py.
+5. Fragments and everything but TCP and UDP: session/packet_addresses.py.
 
 Rows are compared as bytes: a row that sets what must be zero merely joins nothing. Checksums are
 remainders modulo 65535 (wire/ip.py).
@@ -20,7 +20,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final, TypeAlias
 
-from lokinet_node.session.addresses import with_addresses
+from lokinet_node.session.packet_addresses import with_addresses
 from lokinet_node.session.packets import (
     ACK,
     FIN,

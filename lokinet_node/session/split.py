@@ -4,7 +4,7 @@
 2. A packet to be segmented: one row per segment, as the kernel's own segmentation would make
    them: identification and sequence grow, PSH and FIN stay on the last, CWR on the first.
 3. A single packet: one row.
-4. Fragments and everything but TCP and UDP: session/addresses.py.
+4. Fragments and everything but TCP and UDP: session/packet_addresses.py.
 
 No TCP or UDP checksum is computed or kept here: the record's AEAD covers the packet on its way,
 and the far end hands it to its kernel as one whose checksum is still to be filled in. So a packet
@@ -19,7 +19,7 @@ from struct import Struct
 from typing import Final
 
 from lokinet_node.burst import ROWS
-from lokinet_node.session.addresses import without_addresses
+from lokinet_node.session.packet_addresses import without_addresses
 from lokinet_node.session.packets import (
     CWR,
     FIN,

@@ -12,7 +12,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Raw
 
 from lokinet_node.session.merge import Merger
-from lokinet_node.session.plaintexts import PLAINTEXT_HEAD, TYPE_MESSAGE, Plaintexts
+from lokinet_node.session.plaintexts import TYPE_MESSAGE, Plaintexts
 from lokinet_node.session.split import Splitter
 from tests.unit.session.oracle import (
     ALICE,
@@ -177,7 +177,7 @@ def test_push_fin_or_a_shorter_segment_ends_a_super_packet(
 
 @pytest.mark.parametrize(
     "second",
-    [udp(501), udp(sport=4002), udp(ip={"tos": 3}), udp(ip={"ttl": 3}), udp(0), tcp()],
+    [udp(501), udp(sport=4002), udp(499, sport=4002), udp(ip={"tos": 3}), udp(ip={"ttl": 3}), udp(0), tcp()],
 )
 def test_other_datagrams_are_not_joined(second: bytes) -> None:
     sent = [udp(), second]
@@ -282,11 +282,15 @@ def test_a_bad_row_is_counted_and_the_others_go_on(reason: str, packet: bytes) -
     assert_same_packets(writes, [udp(3), udp(4)])
 
 
+def test_a_datagram_that_lies_about_its_length_is_not_joined() -> None:
+    writes, merger = merge([bare(udp()), edited(bare(udp()), 24, b"\0\x09")])
+    assert_same_packets(writes, [udp()])
+    assert merger.drops["bad-length"] == 1
+
+
 def test_a_record_longer_than_the_mtu_is_counted() -> None:
     plain = Plaintexts()
-    fill(plain, [bare(udp(1252))])
-    plain.rows[0][5:7] = (1281).to_bytes(2, "big")
-    PLAINTEXT_HEAD.pack_into(plain.buffer, 0, 1, 1281)
+    fill(plain, [fresh(IP(proto=47) / Raw(bytes(1261)))])
     merger = Merger(join_udp=True)
     merger.write(plain, 0, 1, address(GUEST), address(SERVER), lambda _: pytest.fail("written"))
     assert merger.drops["bad-length"] == 1
