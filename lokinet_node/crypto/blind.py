@@ -17,7 +17,6 @@ from nacl.exceptions import CryptoError as SodiumError
 
 from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.crypto.errors import CryptoError
-from lokinet_node.crypto.keys import is_valid_ed25519_point
 
 _BASE_POINT_TEXT = (
     b"(15112221349535400772501151409588531511454012693041857206046113283949847762202, "
@@ -83,13 +82,11 @@ def expand_seed(seed: bytes) -> bytes:
 
 
 def multiply_public(address: bytes, factor: bytes) -> bytes:
-    """clamp(factor)·A."""
-    if not is_valid_ed25519_point(address):
-        raise CryptoError("not an Ed25519 point of the main subgroup")
+    """clamp(factor)·A; libsodium refuses what is not in the main subgroup."""
     try:
         return bindings.crypto_scalarmult_ed25519_noclamp(_clamp(factor), address)
     except SodiumError as error:
-        raise CryptoError("the blinded key would be the identity") from error
+        raise CryptoError("not an Ed25519 point of the main subgroup") from error
 
 
 def multiply_secret(expanded: bytes, factor: bytes) -> ExpandedSigner:

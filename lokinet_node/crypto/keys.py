@@ -1,7 +1,8 @@
 """X25519 and Ed25519 keys: make, agree, sign, verify, convert.
 
 Secrets of Ed25519 are libsodium's 64 bytes, seed then public key. Points and shared secrets that
-would let a peer choose the outcome (small order, not on the curve, all zero) are refused.
+would let a peer choose the outcome (small order, not on the curve, all zero) are refused. Sizes are
+checked here because some of the bindings hand any length on to C.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def x25519_keypair(entropy: Entropy) -> KeyPair:
 
 
 def x25519_from_secret(secret: bytes) -> KeyPair:
-    """The X25519 pair of a stored secret of 32 bytes."""
+    """The X25519 pair of a stored secret; CryptoError unless it has 32 bytes."""
+    if len(secret) != KEY_SIZE:
+        raise CryptoError(f"an X25519 secret has {KEY_SIZE} bytes, not {len(secret)}")
     return KeyPair(secret, bindings.crypto_scalarmult_base(secret))
 
 

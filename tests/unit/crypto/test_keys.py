@@ -129,6 +129,17 @@ def test_any_key_and_signature_is_just_not_verified(public: bytes, signature: by
     assert not ed25519_verify(public, b"message", signature)
 
 
+def test_sizes_are_not_stretched() -> None:
+    """What C would read from a longer key, or from signature and message run together."""
+    pair = ed25519_keypair(bytes(32))
+    signature = ed25519_sign(pair.secret, b"message")
+    assert not ed25519_verify(pair.public + b"x", b"message", signature)
+    assert not ed25519_verify(pair.public, b"essage", signature + b"m")
+    for secret in (bytes(31), bytes(33)):
+        with pytest.raises(CryptoError):
+            x25519_from_secret(secret)
+
+
 def test_ed25519_keys_have_an_x25519_form_that_agrees() -> None:
     one, two = ed25519_keypair(b"1" * 32), ed25519_keypair(b"2" * 32)
     for pair in (one, two):

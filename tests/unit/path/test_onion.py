@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import pytest
 from hypothesis import given, settings
@@ -11,13 +10,11 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.errors import LocalProtocolError, WireError
 from lokinet_node.base.ids import PathID, RouterID
-from lokinet_node.burst import COUNTER_LIMIT
 from lokinet_node.crypto.kdf import expand
 from lokinet_node.crypto.keys import KeyPair, x25519_keypair
 from lokinet_node.crypto.layers import xor_stream
 from lokinet_node.crypto.noise import NK, Noise
 from lokinet_node.path.onion import (
-    PATH_CELLS,
     BuildFailed,
     HopChoice,
     HopKeys,
@@ -25,7 +22,6 @@ from lokinet_node.path.onion import (
     Record,
     answer,
     build_slots,
-    choose_start,
     open_slot,
 )
 from lokinet_node.wire.build import SLOT, SLOTS_SIZE, BuildRecord, encode_record
@@ -337,37 +333,6 @@ def test_nine_hops_are_our_own_mistake() -> None:
     choices = [router.choice for router in [*ROUTERS, ROUTERS[0]]]
     with pytest.raises(LocalProtocolError):
         build_slots(choices, [*PATH_IDS, 1], EXPIRY_S, NETID, RANDOM.randbytes)
-
-
-def test_offsets_fill_the_48_bits_evenly() -> None:
-    """Four equal bins of 960 offsets: more than 5 sigma off the mean of 240 is no chance."""
-    offsets: list[int] = []
-    for seed in range(60):
-        pending, _ = build(8, seed)
-        offsets += pending.forward_offsets + pending.backward_offsets
-    assert all(0 <= offset < COUNTER_LIMIT for offset in offsets)
-    assert len(set(offsets)) == len(offsets)
-    for quarter in range(4):
-        count = sum(offset >> 46 == quarter for offset in offsets)
-        assert abs(count - 240) < 5 * (960 * 0.25 * 0.75) ** 0.5
-
-
-@every_length
-def test_no_hop_s_counter_wraps_while_the_path_lives(length: int) -> None:
-    for seed in range(5):
-        pending, _ = build(length, seed)
-        forward = accumulate(pending.forward_offsets[:-1], initial=pending.forward_start)
-        backward = accumulate(reversed(pending.backward_offsets), initial=pending.backward_start)
-        for total in [*forward, *backward]:
-            assert total % COUNTER_LIMIT + PATH_CELLS - 1 < COUNTER_LIMIT
-
-
-def test_a_start_from_which_some_counter_would_wrap_is_drawn_again() -> None:
-    offsets = [5, COUNTER_LIMIT - 10]
-    edge = COUNTER_LIMIT - PATH_CELLS
-    draws = [edge + 1, edge - 4, 4, edge - 5, 7]  # own, second and third counter would wrap
-    assert choose_start(offsets, lambda _: draws.pop(0).to_bytes(6, "big")) == edge - 5
-    assert draws == [7]
 
 
 @pytest.mark.parametrize("length", [1, 4])
