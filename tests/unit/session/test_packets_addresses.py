@@ -194,3 +194,22 @@ def test_a_checksum_the_kernel_left_to_us_is_filled_in_where_nobody_else_does() 
     read[:10] = pack("<BBHHHH", 1, 0, 0, 0, 20, 19)
     assert splitter.split(read, size, plain, 0) == 0
     assert splitter.drops["bad-length"] == 1
+
+
+def test_a_udp_checksum_never_turns_into_none() -> None:
+    """Zero would say that there is no checksum; ones' complement has another zero."""
+    for ends in ((ALICE, WEB), (GUEST, SERVER)):
+        value = 0xFFFF - folded(address(ends[0]) + address(ends[1]))
+        data = pack("!HHHH", 4001, 9999, 2000, value) + bytes(16)
+        packet = fresh(IP(src=ALICE, dst=WEB, flags="MF", proto=17) / Raw(data))
+        content, _ = row(packet)
+        got, _ = write(content, *ends)
+        assert bytes(2) not in (content[26:28], got[26:28])
+        assert readdress(packet, *ends)[:20] == got[:20]
+
+
+def test_a_quote_gets_a_right_header_checksum_whatever_the_peer_wrote_there() -> None:
+    content, _ = row(fresh(UNREACHABLE / Raw(QUOTED_BY_SERVER)))
+    got, _ = write(content[:38] + b"\xbe\xef" + content[40:], WEB, ALICE)
+    assert got[28:48] == QUOTED_FOR_ALICE[:20]
+    assert folded(got[20:]) == 0xFFFF
