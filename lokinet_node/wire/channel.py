@@ -67,6 +67,11 @@ def encode_frame(frame: Frame) -> bytes:
     return head + frame.payload
 
 
+def is_sequenced(frame: bytes) -> bool:
+    """Whether an encoded frame asks for an acknowledgement."""
+    return frame[3] == _SEQUENCED
+
+
 def decode_frame(view: bytes | memoryview) -> Frame:
     """The frame at the start of a carrier's body; its payload is copied out."""
     if len(view) < FRAME_HEADER:

@@ -3,10 +3,10 @@
     initiation  01 version 00 00 | sender 4 | Noise message 1 (1336) | mac1 16 | mac2 16
     response    02 version 00 00 | sender 4 | receiver 4 | Noise message 2 (1332) | mac1 | mac2
     cookie      03 version 00 00 | receiver 4 | nonce 24 | sealed cookie 32 | zeros
-    cell        04 00 00 00      | receiver 4 | counter 8 | sealed cell 1360: burst.py has its head
+    cell        04 00 00 00      | receiver 4 | counter 8 | sealed cell 1360
 
-Layouts only: who made a datagram and when is for the link room to judge. The first word of a
-datagram is read by `handshake_type` before anything else is.
+Layouts only: who made a datagram and when is for the link room to judge. What is no cell is read
+by `handshake_type` before anything else of it is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from struct import Struct
 from typing import Final
 
 from lokinet_node.base.errors import WireError
-from lokinet_node.burst import DATAGRAM
+from lokinet_node.burst import DATAGRAM, ROWS
 
 VERSION: Final = 1
-CELL_WORD: Final = 0x04 << 24
-"""First four bytes of a cell's datagram, as an integer."""
+CELL_TYPE: Final = b"\4\0\0\0"
+CELL_WORD: Final = int.from_bytes(CELL_TYPE, "big") << 32
+"""First eight bytes of a cell's datagram, as an integer, but for the receiver index."""
+CELL_HEADS: Final = tuple(Struct("!" + "QQ1360x" * count) for count in range(ROWS + 1))
+"""Heads of so many cells in an arena: CELL_WORD | receiver index, and counter, of each."""
 
 MAC_SIZE: Final = 16
 MAC1_AT: Final = DATAGRAM - 2 * MAC_SIZE

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import DATAGRAM
 from lokinet_node.wire.link import (
+    CELL_HEADS,
     CELL_WORD,
     INITIATION_PAYLOAD_SIZE,
     MAC1_AT,
@@ -94,9 +95,17 @@ def test_first_words_are_told_apart() -> None:
     assert handshake_type(0x01010000) == (HandshakeType.INITIATION, 1)
     assert handshake_type(0x02070000) == (HandshakeType.RESPONSE, 7)
     assert handshake_type(0x03010000) == (HandshakeType.COOKIE, 1)
-    for word in (CELL_WORD, 0, 0x05010000, 0x01010001, 0x01010100, 0xFFFFFFFF):
+    for word in (CELL_WORD >> 32, 0, 0x05010000, 0x01010001, 0x01010100, 0xFFFFFFFF):
         with pytest.raises(WireError, match="unknown type"):
             handshake_type(word)
+
+
+def test_heads_of_cells_are_the_bytes_of_the_page() -> None:
+    data = bytes.fromhex("04000000 01020304 1112131415161718") + bytes(1360)
+    heads = (CELL_WORD | 0x01020304, 0x1112131415161718)
+    for count in (1, 47):
+        assert CELL_HEADS[count].unpack(data * count) == heads * count
+        assert CELL_HEADS[count].pack(*heads * count) == data * count
 
 
 @given(st.integers(0, (1 << 32) - 1))
