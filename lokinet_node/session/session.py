@@ -1,0 +1,393 @@
+"""One remote identity: its keys, its routes, and whether it still answers.
+
+A session hangs on no path and no pivot: it sends on one route out of all that own paths and the
+remote's introductions make possible, and receives whatever opens. Every event ends in `tick`,
+which does all that is due and says in `deadline` when it wants the next one. docs/wire.md, 8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lokinet_node.base.errors import WireError
+from lokinet_node.base.units import MILLISECOND, MINUTE, SECOND, Micros
+from lokinet_node.crypto.errors import CryptoError
+from lokinet_node.session.announce import DOUBTFUL_TRIES, Announcer
+from lokinet_node.session.dial import Dial
+from lokinet_node.session.effects import Drop, NeedIntroset, SendCell, SessionEnded, SessionFailed
+from lokinet_node.session.epochs import Epoch, Epochs
+from lokinet_node.session.messages import (
+    STATUS_OK,
+    Answer,
+    Close,
+    CloseReason,
+    Introductions,
+    Ping,
+    Pong,
+    Received,
+    decode_message,
+)
+from lokinet_node.session.outlet import Outlet, Sending
+from lokinet_node.session.routes import PIVOTS_WANTED, RouteBook, own_introductions
+from lokinet_node.session.states import Closed, Connecting, Established, State
+from lokinet_node.session.verdict import Condition, Verdict, judge
+from lokinet_node.session.watch import Step, Watch
+from lokinet_node.wire.introset import MAX_INTRODUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lokinet_node.base.ids import Handle, LokiAddress
+    from lokinet_node.session.handshake import Keys
+    from lokinet_node.session.home import Home
+    from lokinet_node.session.streams import ReceiveStream
+    from lokinet_node.wire.introset import Introduction, Introset
+
+UNCONFIRMED_LIFE: Final[Micros] = MINUTE
+"""A caller that does not use its keys is forgotten after this."""
+MOST_UNCONFIRMED: Final = 4
+BUSY_POLL: Final[Micros] = 250 * MILLISECOND
+IDLE_POLL: Final[Micros] = SECOND
+BUSY: Final[Micros] = 2 * SECOND
+REDIAL_PAUSE: Final[Micros] = 10 * SECOND
+INTROSET_SPARE: Final[Micros] = 30 * SECOND
+"""An introset with less time left is looked up again before it is used."""
+_ENDS: Final = {Verdict.UNREACHABLE: "unreachable", Verdict.USED_UP: "keys used up"}
+
+
+class Session:
+    """A session with one `.loki` address; `Sessions` hands it what concerns it."""
+
+    __slots__ = (
+        "_home",
+        "_introset",
+        "_introset_expires",
+        "_messages_in",
+        "_outlet",
+        "_poll_at",
+        "_redial_at",
+        "_review_at",
+        "_their_number",
+        "_their_token",
+        "_traffic",
+        "announcer",
+        "book",
+        "deadline",
+        "dial",
+        "epochs",
+        "is_dialler",
+        "last_heard",
+        "last_used",
+        "remote",
+        "state",
+        "watch",
+    )
+
+    def __init__(self, remote: LokiAddress, home: Home, now: Micros) -> None:
+        self.remote = remote
+        self.state: State = Connecting(now)
+        self.is_dialler = False
+        """We asked for this session, at least once."""
+        self.last_heard: Micros = now
+        """The last valid record; written for every burst."""
+        self.last_used: Micros = now
+        """The last data in either direction, session messages not counted."""
+        self.deadline: Micros = now
+        self.epochs = Epochs()
+        self.book = RouteBook(home.timing.path_lifetime)
+        self.announcer = Announcer()
+        self.watch = Watch(home.entropy)
+        self.dial: Dial | None = None
+        self._home = home
+        self._outlet = Outlet(remote, home, self.epochs, self.book)
+        self._introset: Introset | None = None
+        self._introset_expires: Micros = 0
+        self._messages_in = 0
+        self._traffic = (0, 0)
+        self._their_number = 0
+        self._their_token = b""
+        self._poll_at = self._redial_at = self._review_at = now
+
+    def sending(self) -> Sending | None:
+        """Stream, path and handle to send data with; None while there is no way."""
+        return self._outlet.sending
+
+    # --- events
+
+    def connect(self, now: Micros) -> None:
+        """Somebody wants to talk to the remote."""
+        self.is_dialler = True
+        self.last_used = now
+        if isinstance(self.state, Connecting) and self.dial is None:
+            self._begin_dial(now, is_rescue=False)
+        self._review(now)
+        self.tick(now)
+
+    def introset_found(self, introset: Introset | None, expires: Micros, now: Micros) -> None:
+        """The answer to NeedIntroset."""
+        dial = self.dial
+        if introset is not None:
+            self._introset, self._introset_expires = introset, expires
+            if dial is not None:
+                dial.found(introset, now)
+            if self._outlet.sending is None or (dial is not None and dial.is_rescue):
+                self.book.add(introset.introductions)
+        elif dial is not None and dial.introset is None:
+            self._dial_failed("no introset", now)
+        self._review(now)
+        self.tick(now)
+
+    def paths_changed(self, now: Micros) -> None:
+        """Own paths came or went; `home.paths` is up to date."""
+        had_route = self._outlet.route
+        self._review(now)
+        if self.dial is not None and self._outlet.route is not had_route:
+            self.dial.hurry(now)
+        self.tick(now)
+
+    def handle_gone(self, handle: Handle, now: Micros) -> None:
+        """A pivot does not know this handle of the remote any more."""
+        if self.book.gone(handle, now):
+            if self.dial is not None:
+                self.dial.hurry(now)
+            self._review(now)
+            self.tick(now)
+
+    def accept(self, keys: Keys, introductions: Sequence[Introduction], now: Micros) -> Epoch:
+        """A message 1 of the remote was good; its keys send nothing before the remote used them."""
+        waiting = self.epochs.unconfirmed
+        if len(waiting) >= MOST_UNCONFIRMED:
+            self.epochs.remove(waiting[0])
+        epoch = Epoch(self, self.remote, keys, self._home.streams, now)
+        self.epochs.add(epoch)
+        self.book.add(introductions)
+        self.tick(now)
+        return epoch
+
+    def answered(self, answer: Answer, keys: Keys, now: Micros) -> None:
+        """Our message 1 was answered."""
+        if answer.status != STATUS_OK:
+            self._dial_failed("refused", now)
+            return
+        if self.dial is not None and self.dial.is_rescue:
+            for epoch in self.epochs:
+                epoch.is_doubtful = True
+        own = self._home.identity.address
+        self.epochs.add(Epoch(self, own, keys, self._home.streams, now, confirmed=now))
+        if answer.introductions:
+            self.book.learn(answer.introductions)
+        self._establish(now)
+
+    def heard(self, stream: ReceiveStream, epoch: Epoch, now: Micros) -> None:
+        """The first valid record of an epoch, or of a stream further on than before."""
+        epoch.advance(stream.number)
+        if epoch.heard_first is None:
+            epoch.heard_first = now
+        if epoch.confirmed is None:
+            epoch.confirmed = now
+            epoch.answer = None
+            self._establish(now)
+
+    def message(self, content: bytes | memoryview, now: Micros) -> None:
+        """A record of type 2."""
+        self._messages_in += 1
+        try:
+            message = decode_message(content)
+        except WireError:
+            self._home.drops[Drop.MESSAGE] += 1
+            return
+        match message:
+            case Introductions(number, introductions):
+                if number > self._their_number:
+                    self._their_number = number
+                    self.book.learn(introductions)
+                    self._review(now)
+                self._outlet.tell(Received(number))
+            case Received(number):
+                self._outlet.prove(self.announcer.received(number))
+            case Ping(token):
+                self._answer_ping(token, now)
+            case Pong(token):
+                self._outlet.prove(self.watch.pong(token, now))
+            case Close():
+                self._end("closed by the remote", now)
+        self.tick(now)
+
+    def close(self, reason: CloseReason, now: Micros) -> None:
+        """Forget the session and tell the remote once."""
+        self._outlet.tell(Close(reason))
+        self._end(reason.name.lower(), now)
+
+    # --- what is due
+
+    def tick(self, now: Micros) -> None:
+        """Everything that is due now."""
+        if isinstance(self.state, Closed):
+            return
+        self._poll(now)
+        for epoch in self.epochs.expired(now):
+            self.epochs.remove(epoch)
+        if now >= self._review_at:
+            self._review(now)
+        self._go_on_dialling(now)
+        match self.state:
+            case Connecting(since):
+                if self.dial is None and now - since >= UNCONFIRMED_LIFE:
+                    self._end("not confirmed", now)
+            case Established():
+                self._go_on_watching(now)
+                self._announce(now)
+                self._judge(now)
+        self._schedule(now)
+
+    def _poll(self, now: Micros) -> None:
+        """Notice what the data plane did without telling."""
+        sent = self.epochs.sent - self._outlet.messages
+        received = self.epochs.received - self._messages_in
+        if (sent, received) != self._traffic:
+            self._traffic = (sent, received)
+            self.last_used = now
+        self.watch.poll(sent, self.last_heard, self._outlet.estimate, now)
+        is_busy = now - self.last_used < BUSY or self.watch.is_waiting
+        interval = BUSY_POLL if is_busy else IDLE_POLL
+        # on a common grid, so that all idle sessions wake the node once
+        self._poll_at = (now // interval + 1) * interval
+
+    def _review(self, now: Micros) -> None:
+        """Choose the way out again; tell both sides what follows from it."""
+        if isinstance(self.state, Closed):
+            return
+        paths = self._home.paths
+        if self._outlet.refresh(now):
+            self.watch.start(now)
+        self.announcer.offer(
+            own_introductions(paths, self.book.remote, now, MAX_INTRODUCTIONS), now
+        )
+        is_caller_known = isinstance(self.state, Established)
+        self._outlet.wish(PIVOTS_WANTED if self.is_dialler else int(is_caller_known), now)
+        self._review_at = self._outlet.review_at(now)
+
+    def _go_on_dialling(self, now: Micros) -> None:
+        dial = self.dial
+        if dial is None:
+            return
+        if now >= dial.give_up:
+            self._dial_failed("no answer" if dial.introset else "no introset", now)
+            return
+        if dial.asks(now):
+            self._home.effects.append(NeedIntroset(self.remote))
+        try:
+            sent = dial.send(self.book.routes(self._home.paths, now), now)
+        except CryptoError:
+            self._dial_failed("bad introset", now)
+            return
+        if sent is not None:
+            self._home.effects.append(SendCell(*sent))
+
+    def _go_on_watching(self, now: Micros) -> None:
+        outlet, watch = self._outlet, self.watch
+        step = watch.due(now)
+        if step is Step.SILENT:
+            outlet.avoid(now)
+            watch.next_route(now)
+            self._review(now)
+            step = watch.due(now)
+        if step is Step.PING and watch.token is not None:
+            watch.pinged(outlet.tell(Ping(watch.token)), outlet.estimate, now)
+
+    def _announce(self, now: Micros) -> None:
+        due = self.announcer.due(now)
+        if due is not None:
+            number = self._outlet.tell(due)
+            self.announcer.sent(number, self.watch.wait(self._outlet.estimate), now)
+            if self.announcer.tries == DOUBTFUL_TRIES:
+                self.watch.start(now)
+
+    def _judge(self, now: Micros) -> None:
+        """Fresh keys, a rescue or an end, if it is time for one."""
+        outlet = self._outlet
+        epoch = self.epochs.best()
+        condition = Condition(
+            epoch=epoch,
+            is_own_epoch=epoch is not None and epoch.initiator == self._home.identity.address,
+            sealed=0 if outlet.sending is None else outlet.sending.stream.counter,
+            is_exhausted=outlet.is_exhausted,
+            last_used=self.last_used,
+            stranded_since=outlet.stranded_since,
+            silent_since=self.watch.silent_since,
+            has_introductions=self.book.has_alive(now),
+        )
+        verdict = judge(condition, self._home.timing, now)
+        if verdict is Verdict.IDLE:
+            self.close(CloseReason.IDLE, now)
+        elif verdict in _ENDS:
+            self._end(_ENDS[verdict], now)
+        elif verdict is not Verdict.FINE and self.dial is None and now >= self._redial_at:
+            self._begin_dial(now, is_rescue=verdict is Verdict.RESCUE)
+            self._go_on_dialling(now)
+
+    def _schedule(self, now: Micros) -> None:
+        due = [self._poll_at, self._review_at, self.watch.deadline, self.announcer.deadline]
+        if self.dial is not None:
+            due.append(self.dial.deadline)
+        self.deadline = max(now + 1, min(one for one in due if one is not None))
+        self._home.is_rescheduled = True
+
+    # --- changes of state
+
+    def _begin_dial(self, now: Micros, *, is_rescue: bool) -> None:
+        """Dial; a rescue trusts nothing known before and looks the introset up."""
+        is_good = self._introset_expires - INTROSET_SPARE > now and not is_rescue
+        introset = self._introset if is_good else None
+        self.dial = Dial(self, self._home, introset, now, is_rescue=is_rescue)
+
+    def _hang_up(self) -> None:
+        if self.dial is not None:
+            self.dial.close()
+            self.dial = None
+
+    def _dial_failed(self, reason: str, now: Micros) -> None:
+        self._hang_up()
+        if isinstance(self.state, Established):
+            self._redial_at = now + REDIAL_PAUSE
+        elif self.epochs.unconfirmed:
+            # the remote has called meanwhile: leave it its time
+            self.is_dialler = False
+            self._home.effects.append(SessionFailed(self.remote, reason))
+        else:
+            self._end(reason, now)
+
+    def _establish(self, now: Micros) -> None:
+        """There is an epoch that both ends have."""
+        self._hang_up()
+        if isinstance(self.state, Connecting):
+            self.state = Established(now)
+            self.last_used = now
+        self._their_number = 0  # a restarted remote counts from 1 again
+        self.watch.reset()
+        self.announcer.renew(now)
+        self._review(now)
+        self.tick(now)
+
+    def _answer_ping(self, token: bytes, now: Micros) -> None:
+        if token == self._their_token and len(self.book.routes(self._home.paths, now)) > 1:
+            # The other end asks again: our first answer did not reach it over the current route.
+            self._outlet.avoid(now)
+            self._review(now)
+        self._their_token = token
+        self._outlet.tell(Pong(token))
+
+    def _end(self, reason: str, now: Micros) -> None:
+        if isinstance(self.state, Closed):
+            return
+        home, before = self._home, self.state
+        self.state = Closed(reason)
+        self._hang_up()
+        self.epochs.clear()
+        self._outlet.close(now)
+        home.by_remote.pop(self.remote, None)
+        home.is_rescheduled = True
+        if isinstance(before, Established):
+            home.effects.append(SessionEnded(self.remote, reason))
+        elif self.is_dialler:
+            home.effects.append(SessionFailed(self.remote, reason))
