@@ -89,12 +89,13 @@ class Places:
                 f"{self.run} is too long for sockets: set XDG_RUNTIME_DIR to a shorter directory"
             )
         try:
-            created = _make(self.state) + _make(self.run)
+            created = [
+                path
+                for directory in (self.state.parent, self.state, self.run.parent, self.run)
+                for path in _make(directory)
+            ]
         except OSError as error:
-            raise HostUnfit(
-                f"cannot make {error.filename}: {error.strerror}: "
-                "set XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of yours"
-            ) from error
+            raise _no_directory(error) from error
         note = self.state / CREATED_FILE
         known: list[str] = json.loads(note.read_text()) if note.exists() else []
         note.write_text(json.dumps([*known, *(path for path in created if path not in known)]))
@@ -127,10 +128,16 @@ def _make(directory: Path) -> list[str]:
         if not path.exists():
             path.mkdir(mode=0o700)
             created.append(str(path))
-    status = directory.parent.lstat()
-    if status.st_uid != os.geteuid():
-        raise PermissionError(1, "it belongs to somebody else", str(directory.parent))
+    if directory.lstat().st_uid != os.geteuid():  # of a link: its own
+        raise PermissionError(1, "it belongs to somebody else", str(directory))
     return created
+
+
+def _no_directory(error: OSError) -> HostUnfit:
+    return HostUnfit(
+        f"cannot make {error.filename}: {error.strerror}: "
+        "set XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of yours"
+    )
 
 
 def network_names() -> list[str]:
@@ -145,7 +152,10 @@ def network_names() -> list[str]:
 @contextmanager
 def locked(places: Places) -> Iterator[None]:
     """Hold the network's lock; who comes second is told so at once. Leaves no file behind."""
-    places.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _make(places.lock.parent)
+    except OSError as error:
+        raise _no_directory(error) from error
     while True:
         descriptor = os.open(
             places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600

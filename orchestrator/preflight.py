@@ -14,12 +14,21 @@ from collections.abc import Callable, Iterable
 
 from orchestrator.errors import HostUnfit
 
-__all__ = ["check_host"]
+__all__ = ["check_host", "check_proc"]
 
 TUN = "/dev/net/tun"
 PACKAGES = {"ip": "iproute2", "nginx": "nginx-light", "curl": "curl"}
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs of nodes are looked for: the PATH they are given."""
+
+
+def check_proc() -> None:
+    """Raise HostUnfit where there is no /proc: nothing can be known or made without."""
+    if not os.path.exists("/proc/self/uid_map"):
+        raise HostUnfit(
+            "no /proc, or no user namespaces in it: `mount -t proc proc /proc`; in a chroot that "
+            "is not enough: enter the root file system with pivot_root in a mount namespace instead"
+        )
 
 
 def check_host(programs: Iterable[str]) -> None:

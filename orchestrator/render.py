@@ -65,7 +65,7 @@ def _node(
     processes = [
         ProcessSpec(
             name=NODE_PROCESS,
-            argv=(python, "-m", "lokinet_node", config),
+            argv=(python, "-P", "-m", "lokinet_node", config),
             log=str(directory / "lokinet.log"),
         )
     ]
@@ -176,10 +176,10 @@ def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
         f"    {kind}_temp_path {here}/tmp/{kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    # Where one id is mapped there is nobody else to become: workers must stay what the master is.
-    user = "user root;\n" if one_id else ""
+    # Where one id is mapped there is nobody else to become: workers stay what the master is.
+    user = "root" if one_id else "www-data"
     config = (
-        f"{user}daemon off;\nworker_processes 1;\npid {here}/nginx.pid;\nerror_log stderr;\n"
+        f"user {user};\ndaemon off;\nworker_processes 1;\npid {here}/nginx.pid;\nerror_log stderr;\n"
         "events { worker_connections 256; }\n"
         "http {\n"
         "    include /etc/nginx/mime.types;\n"

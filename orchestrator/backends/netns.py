@@ -107,7 +107,8 @@ class NetnsBackend:
             "node": node,
             "argv": list(argv),
             "env": dict(env),
-            "cwd": os.getcwd(),
+            "cwd": _working_directory(),
+            "umask": _umask(),
             "tty": tty,
         }
         connection = self._connect()
@@ -273,6 +274,20 @@ class WorldRunning:
     def close(self) -> None:
         """Hang up."""
         self.connection.close()
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/"  # deleted under the caller
+
+
+def _umask() -> int:
+    """Ours, read without changing it: other threads may be creating files."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("Umask:"))
+    return int(line.split()[1], 8)
 
 
 def _result(connection: sockets.socket) -> tuple[Any, list[int]]:

@@ -18,7 +18,7 @@ from orchestrator.lifecycle import bring_down
 from orchestrator.load import find_topology, load
 from orchestrator.ops import Desired
 from orchestrator.plan import plan
-from orchestrator.preflight import check_host
+from orchestrator.preflight import check_host, check_proc
 from orchestrator.render import render
 from orchestrator.units import format_seconds
 from orchestrator.up import Outcome, bring_up
@@ -31,6 +31,7 @@ def up(arguments: argparse.Namespace) -> int:
     """Bring up a network, or bring it up to date."""
     topology = load(find_topology(arguments.topology))
     places = chosen(arguments.name or topology.name)
+    check_proc()
     one_id = choose_maps().one_id
     desired = render(topology, places, sys.executable, one_id)
     backend = NetnsBackend(places)

@@ -143,16 +143,31 @@ def _map_refusal(error: OSError) -> str:
 
 
 def _in_chroot() -> bool:
-    """As well as can be seen from inside: no mount at /, or process 1 has another root."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-            if not any(line.split()[4] == "/" for line in file):
+    """As well as can be seen from inside: no mount at /, or an ancestor has another one there."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+        if not any(line.split()[4] == "/" for line in file):
+            return True
+    ancestor = os.getppid()
+    while ancestor > 0:
+        try:
+            spaces = [os.stat(f"/proc/{process}/ns/mnt").st_ino for process in ("self", ancestor)]
+            if spaces[0] == spaces[1] and _mount_id(f"/proc/{ancestor}/root") != _mount_id("/"):
                 return True
-        mounts = [os.stat(f"/proc/{process}/ns/mnt").st_ino for process in ("1", "self")]
-        same_root = os.path.samestat(os.stat("/proc/1/root"), os.stat("/"))
-    except OSError:
-        return False
-    return mounts[0] == mounts[1] and not same_root
+            with open(f"/proc/{ancestor}/stat", encoding="utf-8", errors="replace") as file:
+                ancestor = int(file.read().rpartition(")")[2].split()[1])
+        except OSError:
+            return False  # it may not be looked at
+    return False
+
+
+def _mount_id(path: str) -> str:
+    """The mount a path is on: a bind mount of the same root has another."""
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+            return next(line for line in file if line.startswith("mnt_id"))
+    finally:
+        os.close(descriptor)
 
 
 def _setting(name: str) -> str | None:

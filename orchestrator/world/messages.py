@@ -13,9 +13,10 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["MAX_DESCRIPTORS", "Message", "receive", "send"]
+__all__ = ["MAX_BYTES", "MAX_DESCRIPTORS", "Message", "receive", "send"]
 
 MAX_BYTES = 1 << 20
+"""About 350 bytes a node in an observation, and room."""
 MAX_DESCRIPTORS = 4
 
 Message = dict[str, Any]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from orchestrator.world.messages import Message, receive, send
+from orchestrator.world.messages import MAX_BYTES, Message, receive, send
 from orchestrator.world.nodes import BRIDGE, Node, NodeRequest, Process, start_making
 from orchestrator.world.spawn import Namespaces, SpawnError, inhabitants, ip_batch, spawn
 
@@ -95,6 +95,7 @@ class World:
     def _accept(self) -> None:
         accepted, _ = self.listener.accept()
         accepted.setblocking(False)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_BYTES)
         connection = Connection(accepted)
         self._selector.register(
             accepted, selectors.EVENT_READ, lambda: self._handle_message(connection)
@@ -273,6 +274,7 @@ class World:
             message["env"],
             message["cwd"],
             fds,
+            message["umask"],
             controlling_tty=message["tty"],
         )
         connection.running = pid

@@ -84,6 +84,7 @@ def spawn(
     env: Mapping[str, str],
     cwd: str,
     stdio: Sequence[int],
+    umask: int = 0o022,
     controlling_tty: bool = False,
 ) -> int:
     """Start a program in its own session; gives its pid, raises SpawnError.
@@ -94,6 +95,7 @@ def spawn(
         env: its whole environment.
         cwd: where it starts; `/` if there is no such directory in there.
         stdio: its descriptors 0, 1 and 2; they stay the caller's.
+        umask: its umask.
         controlling_tty: descriptor 0 is a terminal it shall control.
     """
     reader, writer = os.pipe()
@@ -101,6 +103,7 @@ def spawn(
     def child() -> None:
         try:
             os.setsid()
+            os.umask(umask)
             namespaces.enter()
             try:
                 os.chdir(cwd)
