@@ -91,7 +91,7 @@ class Links:
         by_index = self._table.by_index
         opened: Keypair | None = None
         filled = 0
-        for first, length in runs(words, counters, count) if count > 1 else SINGLE:
+        for first, length in SINGLE if count == 1 else runs(words, counters, count):
             keypair = by_index.get(words[first] ^ CELL_WORD)
             if keypair is not opened:
                 if filled and opened is not None:

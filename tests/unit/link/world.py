@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lokinet_node.base.ids import LinkKey
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
-from lokinet_node.burst import CELL_HEAD, Cells, Datagrams
+from lokinet_node.burst import CELL_HEAD, DATAGRAM, ROWS, Cells, Datagrams
 from lokinet_node.crypto.keys import KeyPair, x25519_keypair
 from lokinet_node.link.links import (
     Address,
@@ -63,7 +63,9 @@ class Node:
             transmit=network.transmit(self.address),
             deliver=self._deliver,
         )
-        self._cells = Cells()
+        self.deaf_to: set[int] = set()
+        """Datagram types that get lost on their way here."""
+        self.cells = Cells()
         network.join(self.address, self)
 
     def _deliver(
@@ -85,6 +87,8 @@ class Node:
     # --- what the network drives
 
     def from_wire(self, burst: Datagrams, count: int, address: Address, now: Micros) -> None:
+        if burst.buffer[0] in self.deaf_to:
+            return
         self.links.receive(burst, count, address, now)
         self.events += self.links.take_events()
 
@@ -112,9 +116,9 @@ class Node:
     def send(self, other: Node, numbers: Sequence[int], path_id: int = 7) -> None:
         """One burst of cells whose bodies say their numbers."""
         for row, number in enumerate(numbers):
-            CELL_HEAD.pack_into(self._cells.rows[row], 0, path_id, number)
-            self._cells.bodies[row][:] = body(number)
-        self.links.send_cells(self.link(other), self._cells, 0, len(numbers), self.network.now)
+            CELL_HEAD.pack_into(self.cells.rows[row], 0, path_id, number)
+            self.cells.bodies[row][:] = body(number)
+        self.links.send_cells(self.link(other), self.cells, 0, len(numbers), self.network.now)
         self.network.poke(self.address)
 
     def tell(self, other: Node, kind: int, payload: bytes) -> None:
@@ -142,6 +146,49 @@ class Node:
 
     def numbers(self) -> list[int]:
         return [counter for _, counter, _ in self.got]
+
+
+class Tap:
+    """Everything that is sent, datagram by datagram."""
+
+    def __init__(self, network: FakeNetwork) -> None:
+        self.seen: list[tuple[Address, Address, bytes]] = []
+        network.on_datagrams = self._see
+
+    def _see(self, source: Address, target: Address, data: bytes) -> None:
+        assert len(data) % DATAGRAM == 0
+        for start in range(0, len(data), DATAGRAM):
+            self.seen.append((source, target, data[start : start + DATAGRAM]))
+
+    def of(self, source: Node, kind: int) -> list[bytes]:
+        """Datagrams of one type from one node."""
+        return [
+            data for sender, _, data in self.seen if sender == source.address and data[0] == kind
+        ]
+
+    def clear(self) -> None:
+        self.seen.clear()
+
+
+def captured(
+    network: FakeNetwork, source: Node, target: Node, numbers: Sequence[int]
+) -> list[bytes]:
+    """Datagrams of these cells, sealed and sent, that did not arrive."""
+    tap = Tap(network)
+    network.freeze(target.address)
+    for start in range(0, len(numbers), ROWS):
+        source.send(target, numbers[start : start + ROWS])
+    network.freeze(target.address, frozen=False)
+    network.on_datagrams = None
+    return [data for _, _, data in tap.seen]
+
+
+def feed(target: Node, datagrams: Sequence[bytes], address: Address) -> None:
+    """One read of these datagrams."""
+    burst = Datagrams()
+    data = b"".join(datagrams)
+    burst.view[: len(data)] = data
+    target.from_wire(burst, len(datagrams), address, target.network.now)
 
 
 def body(number: int) -> bytes:
