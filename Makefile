@@ -45,7 +45,7 @@ integration: setup-test ## tests with real processes
 	@.venv/bin/pytest -q -m integration $(ARGS)
 
 bench: setup-test ## measure; prints a table, judges nothing
-	@.venv/bin/python -m tests.bench $(ARGS)
+	@.venv/bin/python -m benchmarks $(ARGS)
 
 lint: setup-test ## format, lint, types, import directions
 	.venv/bin/ruff format --check --quiet .

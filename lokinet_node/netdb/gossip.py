@@ -25,7 +25,7 @@ MOST_PEERS: Final = 20
 
 # What we chose.
 
-ROUND_PAUSE: Final[Micros] = 200 * MILLISECOND
+ROUND_PAUSE: Final[Micros] = 20 * MILLISECOND
 ISSUES_AT_ONCE: Final = 4
 ISSUE_PAUSE: Final[Micros] = MINUTE
 """A router may have four issues told at once, then one a minute."""

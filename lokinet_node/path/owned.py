@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lokinet_node.wire.contact import Contact
 
 EXPIRY_STEPS: Final = 20
-"""Expiries are rounded up to a twentieth of the network's lifetime, so that they tell little."""
+"""Expiries are rounded down to a twentieth of the network's lifetime, so that they tell little."""
 PROBE_TRIES: Final = 2
 """Unanswered pings after which a path is dead."""
 
@@ -63,6 +63,7 @@ class Path:
     """One path of ours."""
 
     contacts: tuple[Contact, ...]
+    port: LinkPort = field(repr=False)
     link: PathLink
     path_id: PathID
     handle: Handle
@@ -91,6 +92,15 @@ class Path:
     def routers(self) -> tuple[RouterID, ...]:
         """All hops, nearest first."""
         return tuple(contact.router for contact in self.contacts)
+
+    def carry(self, cells: Cells, count: int, now: Micros) -> bool:
+        """Wrap rows 0..count of an arena and send them; False when the path cannot any more."""
+        lane = self.lane
+        if lane is None or self.state is State.DEAD or not lane.wrap(cells, 0, count):
+            return False
+        self.cells_out += count
+        self.port.send_cells(self.link, cells, 0, count, now)
+        return True
 
     @property
     def is_ready(self) -> bool:
@@ -167,7 +177,7 @@ class OwnPaths:
         if link is None:
             return None
         step = max(SECOND, self._timing.path_lifetime // EXPIRY_STEPS)
-        expires = (now + self._timing.path_lifetime + step - 1) // step * step
+        expires = (now + self._timing.path_lifetime) // step * step
         path_ids = [self._random_id() for _ in contacts]
         choices = [HopChoice(c.router, c.onion_key_id, c.onion_key) for c in contacts]
         pending, slots = build_slots(
@@ -175,6 +185,7 @@ class OwnPaths:
         )
         path = Path(
             tuple(contacts),
+            self._port,
             link,
             PathID(path_ids[0]),
             Handle(self._random_id()),
@@ -312,13 +323,8 @@ class OwnPaths:
 
     def send_body(self, path: Path, body: bytes, now: Micros) -> None:
         """One whole cell body of a session (1328 bytes) over this path."""
-        lane = path.lane
-        if lane is None or path.state is State.DEAD:
-            return
         self._cells.bodies[0][:] = body
-        if lane.wrap(self._cells, 0, 1):
-            path.cells_out += 1
-            self._port.send_cells(path.link, self._cells, 0, 1, now)
+        path.carry(self._cells, 1, now)
 
     def receive_control(
         self, path: Path, cells: Cells, row: int, counter: int, now: Micros

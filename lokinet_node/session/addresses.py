@@ -111,6 +111,12 @@ class AddressMap:
             self._recent[ip4] = None
             self._recent.move_to_end(ip4)
 
+    def release(self, remote: Remote) -> None:
+        """The remote is gone for good: its address is free, unless it is pinned."""
+        ip4 = self.by_remote.get(remote)
+        if ip4 is not None and ip4 not in self._pinned:
+            self._remove(ip4)
+
     def pin(self, ip4: bytes, remote: Remote) -> None:
         """Tie an address to a remote for good (`mapaddr`); OperatorError says what forbids it.
 

@@ -1,0 +1,448 @@
+"""The client role: paths, sessions and the tun behind one `.loki` address.
+
+Everything a client does starts from three places: packets of the tun for a mapped address, names
+the resolver asks for, and cells of its own paths. What sessions and paths want of each other they
+say as effects; this room carries them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lokinet_node.base.errors import WireError
+from lokinet_node.base.ids import LokiAddress, RouterID
+from lokinet_node.base.units import SECOND
+from lokinet_node.burst import CELL
+from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
+from lokinet_node.node.paths import PathKeeper
+from lokinet_node.node.snode_flow import SnodeFlow
+from lokinet_node.path.owned import OwnPaths, Path, PathLost, PathMessage, PathReady
+from lokinet_node.path.pump import CellPump
+from lokinet_node.session import effects as session_effects
+from lokinet_node.session.addresses import Remote, remote_loki
+from lokinet_node.session.introset import seal_introset
+from lokinet_node.session.sessions import Sessions
+from lokinet_node.session.streams import DATA_HEADS, ROUTER_INDEX
+from lokinet_node.wire import control as wire
+from lokinet_node.wire.control import LinkKind, PathKind
+from lokinet_node.wire.introset import Introduction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lokinet_node.base.ground import Ground
+    from lokinet_node.base.units import Micros
+    from lokinet_node.burst import Cells
+    from lokinet_node.crypto.keys import KeyPair
+    from lokinet_node.link.links import Link
+    from lokinet_node.netdb.choose import HopChooser, Rules
+    from lokinet_node.netdb.guards import Guards
+    from lokinet_node.netdb.profile import Profile
+    from lokinet_node.node.network import Network
+    from lokinet_node.node.traffic import Traffic
+    from lokinet_node.path.lanes import EndLane, OwnerLane
+    from lokinet_node.session.outlet import Sending
+    from lokinet_node.session.session import Session
+    from lokinet_node.session.streams import SendStream
+    from lokinet_node.wire.introset import Introset
+
+
+class SessionFlow:
+    """A session as the tun sees it; what the session names a path is one of ours."""
+
+    __slots__ = ("_session", "_way", "_with")
+
+    def __init__(self, session: Session) -> None:
+        """Asks the session each time, converts only what is new."""
+        self._session = session
+        self._with: Sending | None = None
+        self._way: tuple[SendStream, Path, int] | None = None
+
+    def sending(self) -> tuple[SendStream, Path, int] | None:
+        """Stream, path and handle; None while there is no route."""
+        sending = self._session.sending()
+        if sending is not self._with:
+            self._with = sending
+            self._way = None
+            if sending is not None:
+                assert isinstance(sending.path, Path), "sessions use the paths they were given"
+                self._way = (sending.stream, sending.path, sending.handle)
+        return self._way
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A name that was asked for has a flow now, or will not get one (`ip4` None, with a reason)."""
+
+    remote: Remote
+    ip4: bytes | None
+    reason: str = ""
+
+
+class ClientRole:
+    """One `.loki` address and all it does."""
+
+    def __init__(
+        self,
+        *,
+        identity: KeyPair,
+        ground: Ground,
+        network: Network,
+        keeper: tuple[HopChooser, Profile, Rules, int],
+        guards: Guards,
+        reachable: bool,
+        note: Callable[[object], None],
+    ) -> None:
+        """`keeper` is what PathKeeper needs: who chooses hops, who weighs them, how many paths."""
+        self.address = LokiAddress(identity.public)
+        self.own = OwnPaths(ground.netid, ground.timing, ground.entropy, network)
+        self.pump = CellPump(network, self)
+        chooser, profile, rules, paths = keeper
+        self.keeper = PathKeeper(
+            self.own, network, chooser, profile, ground.timing, wanted=paths, hops=rules.hops
+        )
+        self.sessions = Sessions(
+            identity_secret=identity.secret,
+            netid=ground.netid,
+            timing=ground.timing,
+            entropy=ground.entropy,
+        )
+        self.directory = Directory(
+            ground, self.own, self._seal if reachable else None, self._introset_found
+        )
+        self.guards = guards
+        """First and second hops, for the driver to store whenever they changed."""
+        self.traffic: Traffic | None = None
+        self.snodes: dict[RouterID, SnodeFlow] = {}
+        self._identity = identity
+        self._ground = ground
+        self._network = network
+        self._note = note
+        self._now: Micros = 0
+        self._asked: set[Remote] = set()
+        self._paths_wanted: dict[LokiAddress, tuple[tuple[RouterID, ...], int]] = {}
+        self._retry_paths: Micros | None = None
+        self._introduced: frozenset[int] = frozenset()
+
+    # --- names and flows
+
+    def resolve(self, remote: Remote, now: Micros) -> bytes | None:
+        """The mapped address of a remote if it can be reached now; else a Resolved will follow."""
+        self._now = now
+        if self.traffic is None:
+            self._note(Resolved(remote, None, "this node has no tun"))
+            return None
+        if remote == remote_loki(self.address):
+            return self.traffic.addresses.own
+        flow = self.traffic.flows.get(remote)
+        if flow is not None and flow.sending() is not None:
+            return self.traffic.addresses.assign(remote)
+        self._asked.add(remote)
+        self.want_flow(remote, now)
+        self._settle(now)
+        return None
+
+    def want_flow(self, remote: Remote, now: Micros) -> None:
+        """Start whatever leads to this remote."""
+        if not remote.is_router:
+            self.sessions.connect(LokiAddress(remote.key), now)
+            return
+        router = RouterID(remote.key)
+        if router not in self.snodes:
+            if self._network.book.get_fresh(router, now) is None:
+                self._answer(remote, None, "no such router is known")
+                return
+            self.snodes[router] = SnodeFlow(remote)
+            if self.traffic is not None:
+                self.traffic.flows[remote] = self.snodes[router]
+        self._attach_snode(router, now)
+
+    def _attach_snode(self, router: RouterID, now: Micros) -> None:
+        flow = self.snodes[router]
+        for path in self.keeper.ready():
+            if path.pivot == router:
+                flow.attach(path)
+                self._flow_ready(flow.remote, now)
+                return
+        self._paths_wanted[LokiAddress(router)] = ((router,), 1)
+        self._reach(now)
+
+    def _flow_ready(self, remote: Remote, now: Micros) -> None:
+        if self.traffic is None:
+            return
+        ip4 = self.traffic.addresses.assign(remote)
+        self._answer(remote, ip4, "" if ip4 is not None else "no mapped address is left")
+        self.traffic.ready(remote, now)
+
+    def _answer(self, remote: Remote, ip4: bytes | None, reason: str) -> None:
+        if remote in self._asked:
+            self._asked.discard(remote)
+            self._note(Resolved(remote, ip4, reason))
+        if ip4 is None and self.traffic is not None:
+            self.traffic.failed(remote)
+
+    # --- links
+
+    def link_up(self, link: Link, now: Micros) -> None:
+        """Nothing to do: builds wait in the link itself."""
+
+    def link_down(self, link: Link, now: Micros) -> None:
+        """A first hop died."""
+        self.own.link_down(link)
+        self._settle(now)
+
+    def link_message(self, link: Link, kind: int, payload: bytes, now: Micros) -> None:
+        """Replies to builds, and breaks; routers ask nothing of clients."""
+        if kind == LinkKind.BUILD_REPLY:
+            self.own.reply(link, wire.decode_build(payload), now)
+        elif kind == LinkKind.BROKEN:
+            self.own.broken(link, wire.decode_broken(payload), now)
+        else:
+            raise WireError(f"a client takes no link message of kind {kind}")
+        self._settle(now)
+
+    def message_failed(self, link: Link, kind: int, payload: bytes, now: Micros) -> None:
+        """Builds that never arrived time out by themselves."""
+
+    # --- cells
+
+    def owner_cells(
+        self, lane: OwnerLane, cells: Cells, first: int, count: int, counter: int, now: Micros
+    ) -> None:
+        """Bodies that came over a path of ours; groups of one index go on together."""
+        path = lane.path
+        assert isinstance(path, Path), "owners make lanes for paths"
+        path.cells_in += count
+        path.last_heard = now
+        heads = DATA_HEADS[count].unpack_from(cells.buffer, first * CELL)
+        handles, indices, counters = heads[0::3], heads[1::3], heads[2::3]
+        start = 0
+        while start < count:
+            index = indices[start]
+            end = start + 1
+            if not handles[start]:
+                self.own.receive_control(path, cells, first + start, counter + start, now)
+                self._settle(now)
+                start = end
+                continue
+            if indices[start:] == (index,) * (count - start) and 0 not in handles[start:]:
+                end = count
+            while end < count and indices[end] == index and handles[end]:
+                end += 1
+            self._records(path, cells, first + start, index, counters[start:end], now)
+            start = end
+
+    def _records(
+        self,
+        path: Path,
+        cells: Cells,
+        first: int,
+        index: int,
+        counters: tuple[int, ...],
+        now: Micros,
+    ) -> None:
+        stream = self.sessions.streams.get(index)
+        if stream is None:
+            if index == ROUTER_INDEX and path.pivot in self.snodes:
+                self._snode_records(path, cells, first, counters)
+                return
+            for row in range(first, first + len(counters)):
+                self.sessions.handle_cell(path, bytes(cells.bodies[row]), now)
+            self._settle(now)
+            return
+        traffic, owner = self.traffic, stream.owner
+        if traffic is None or owner is None:
+            return
+        session = owner.session
+        messages = traffic.records(remote_loki(session.remote), stream, cells, first, counters)
+        self.sessions.received(stream, now)
+        if messages:
+            for content in messages:
+                self.sessions.session_message(stream, content, now)
+            self._settle(now)
+
+    def _snode_records(
+        self, path: Path, cells: Cells, first: int, counters: tuple[int, ...]
+    ) -> None:
+        flow = self.snodes[path.pivot]
+        if flow.path is path and flow.receive is not None and self.traffic is not None:
+            self.traffic.records(flow.remote, flow.receive, cells, first, counters)
+
+    def end_control(self, lane: EndLane, cells: Cells, row: int, counter: int, now: Micros) -> None:
+        """Clients are nobody's last hop."""
+
+    def unknown_handle(self, lane: EndLane, handle: int, now: Micros) -> None:
+        """Clients are nobody's last hop."""
+
+    def router_traffic(
+        self, lane: EndLane, cells: Cells, first: int, count: int, now: Micros
+    ) -> bool:
+        """Clients are nobody's last hop."""
+        return False
+
+    # --- effects
+
+    def _settle(self, now: Micros) -> None:
+        """Carry out what paths and sessions want, until they want nothing more."""
+        self._now = now
+        while True:
+            events = self.own.take_events()
+            wishes = self.sessions.take_effects()
+            if not events and not wishes:
+                return
+            for event in events:
+                self._path_event(event, now)
+            if any(isinstance(event, PathReady | PathLost) for event in events):
+                self._paths_changed(now)
+            for wish in wishes:
+                self._session_effect(wish, now)
+
+    def _path_event(self, event: object, now: Micros) -> None:
+        match event:
+            case PathMessage(path, kind, payload):
+                self._path_message(path, kind, payload, now)
+                return
+            case PathReady(path):
+                self.keeper.event(event, now)
+                self._note(event)
+                for router, flow in self.snodes.items():
+                    if path.pivot == router and flow.path is None:
+                        flow.attach(path)
+                        self._flow_ready(flow.remote, now)
+            case PathLost(path):
+                self.keeper.event(event, now)
+                self._note(event)
+                for router, flow in self.snodes.items():
+                    if flow.path is path:
+                        flow.detach()
+                        self._attach_snode(router, now)
+            case _:
+                self.keeper.event(event, now)  # type: ignore[arg-type]
+                self._note(event)
+        self.keeper.tick(now)
+
+    def _path_message(self, path: Path, kind: int, payload: bytes, now: Micros) -> None:
+        try:
+            if kind == PathKind.GONE:
+                self.sessions.handle_gone(path, wire.decode_handle(payload), now)
+            else:
+                self.directory.message(path, kind, payload, now)
+        except WireError as error:
+            self.own.close(path, now, str(error))
+
+    def _paths_changed(self, now: Micros) -> None:
+        ready = self.keeper.ready()
+        self.sessions.paths_changed(ready, now)
+        self.directory.use_paths(ready, now)
+        lasting = frozenset(path.handle for path in self.keeper.lasting(now) if not path.purpose)
+        if lasting == self._introduced or (
+            not self._introduced and len(lasting) < min(FIRST_PUBLICATION, self.keeper.wanted)
+        ):
+            return
+        self._introduced = lasting
+        self.directory.introductions_changed(now)
+
+    def introductions(self, now: Micros) -> tuple[Introduction, ...]:
+        """Where this client can be reached by strangers."""
+        return tuple(
+            Introduction(path.pivot, path.handle, path.expires_s)
+            for path in self.keeper.lasting(now)
+            if not path.purpose
+        )
+
+    def _seal(self, period: int, now: Micros) -> bytes | None:
+        """The own introset with the introductions of this moment."""
+        timing = self._ground.timing
+        introductions = self.introductions(now)
+        if not introductions:
+            return None
+        introset = self.sessions.new_introset(introductions, now)
+        return seal_introset(
+            introset,
+            self._identity.secret,
+            period,
+            timing.blinding_period // SECOND,
+            now,
+            timing.introset_lifetime // SECOND,
+            self._ground.entropy,
+        )
+
+    def _introset_found(
+        self, address: LokiAddress, introset: Introset | None, signed: Micros
+    ) -> None:
+        expires = signed + self._ground.timing.introset_lifetime
+        self.sessions.introset_found(address, introset, expires, self._now)
+
+    def _session_effect(self, effect: session_effects.Effect, now: Micros) -> None:
+        match effect:
+            case session_effects.SendCell(path, body):
+                assert isinstance(path, Path), "sessions use the paths they were given"
+                self.own.send_body(path, body, now)
+            case session_effects.NeedIntroset(remote):
+                self.directory.look_up(remote, now)
+            case session_effects.NeedPaths(remote, pivots, count):
+                if count:
+                    self._paths_wanted[remote] = (pivots, count)
+                else:
+                    self._paths_wanted.pop(remote, None)
+                self._reach(now)
+            case session_effects.SessionReady(remote):
+                if self.traffic is not None:
+                    session = self.sessions.by_remote[remote]
+                    self.traffic.flows[remote_loki(remote)] = SessionFlow(session)
+                self._flow_ready(remote_loki(remote), now)
+                self._note(effect)
+            case session_effects.SessionFailed(remote, reason):
+                self._answer(remote_loki(remote), None, reason)
+                self._forget(remote)
+                self._note(effect)
+            case session_effects.SessionEnded(remote):
+                self._forget(remote)
+                self._note(effect)
+            case session_effects.RouteSuspect(path):
+                assert isinstance(path, Path), "sessions use the paths they were given"
+                self.own.probe(path, now)
+
+    def _forget(self, remote: LokiAddress) -> None:
+        if self.traffic is not None:
+            self.traffic.flows.pop(remote_loki(remote), None)
+        self._paths_wanted.pop(remote, None)
+        self.keeper.forget_remote(remote)
+
+    def _reach(self, now: Micros) -> None:
+        """Build towards the pivots that sessions want; what could not be started is tried again."""
+        missing = False
+        for remote, (pivots, count) in list(self._paths_wanted.items()):
+            ready = {path.pivot for path in self.keeper.ready()}
+            rest = [pivot for pivot in pivots if pivot not in ready]
+            if RouterID(remote) in self.snodes and rest != list(pivots):
+                del self._paths_wanted[remote]
+                continue
+            started = self.keeper.reach(remote, rest, count, now)
+            missing = missing or started < min(count, len(rest))
+        self._retry_paths = now + SECOND // 4 if missing or self._paths_wanted else None
+
+    # --- time
+
+    def tick(self, now: Micros) -> None:
+        """Everything that is due."""
+        self._now = now
+        self.own.tick(now)
+        self.keeper.tick(now)
+        self.sessions.tick(now)
+        self.directory.tick(now)
+        if self._retry_paths is not None and self._retry_paths <= now:
+            self._reach(now)
+        self._settle(now)
+
+    def deadline(self) -> Micros | None:
+        """When `tick` has something to do."""
+        times = [
+            self.own.deadline(),
+            self.keeper.deadline(self._now),
+            self.sessions.deadline(),
+            self.directory.deadline(),
+            self._retry_paths,
+        ]
+        return min((due for due in times if due is not None), default=None)

@@ -1,0 +1,66 @@
+"""What a node noted, as lines for the log.
+
+INFO says that something came about or ended, never between whom; names of peers are fields that
+the log itself leaves out unless it was asked for debug (drivers/log.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from lokinet_node.base.ids import short
+from lokinet_node.link.links import LinkDown, LinkUp
+from lokinet_node.node.client import Resolved
+from lokinet_node.node.router import ContactSigned
+from lokinet_node.path.owned import PathFailed, PathLost, PathReady
+from lokinet_node.session.effects import SessionEnded, SessionFailed, SessionReady
+
+if TYPE_CHECKING:
+    Field: TypeAlias = str | int | float | bool | bytes | None
+
+
+class Writer(Protocol):
+    """The two levels a node uses."""
+
+    def debug(self, event: str, **fields: Field) -> None:
+        """A decision or control message."""
+
+    def info(self, event: str, **fields: Field) -> None:
+        """Lifecycle."""
+
+
+def log_effect(log: Writer, effect: object) -> None:
+    """One line for one effect; nothing for those that are only for the driver."""
+    match effect:
+        case LinkUp() | LinkDown():
+            _log_link(log, effect)
+        case PathReady() | PathFailed() | PathLost():
+            _log_path(log, effect)
+        case SessionReady(remote):
+            log.info("session.ready", remote=short(remote))
+        case SessionFailed(remote, reason):
+            log.info("session.failed", reason=reason, remote=short(remote))
+        case SessionEnded(remote, reason):
+            log.info("session.ended", reason=reason, remote=short(remote))
+        case ContactSigned():
+            log.debug("contact.signed")
+        case Resolved(remote, None, reason):
+            log.info("name.unresolved", reason=reason, remote=str(remote))
+        case _:
+            pass
+
+
+def _log_link(log: Writer, effect: LinkUp | LinkDown) -> None:
+    if isinstance(effect, LinkUp):
+        log.debug("link.up", peer=effect.link.key)
+    else:
+        log.info("link.down", reason=str(effect.reason), peer=effect.link.key)
+
+
+def _log_path(log: Writer, effect: PathReady | PathFailed | PathLost) -> None:
+    pivot = short(effect.path.pivot)
+    if isinstance(effect, PathReady):
+        log.debug("path.ready", rtt_ms=(effect.path.rtt or 0) / 1000, pivot=pivot)
+    else:
+        event = "path.failed" if isinstance(effect, PathFailed) else "path.lost"
+        log.info(event, reason=effect.reason, pivot=pivot)

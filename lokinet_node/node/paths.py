@@ -1,0 +1,174 @@
+"""Which paths a client keeps: a pool with different pivots, and paths to pivots others ask for.
+
+The pool serves introductions, publishing and lookups: at least `paths` of them that live long
+enough, on different pivots where the network has enough, through at least two first hops. A
+session that shares no pivot with us asks for paths to its remote's pivots; how many builds one
+remote may cause is capped, for a remote chooses its pivots. After failures builds slow down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lokinet_node.base.units import MILLISECOND, SECOND
+from lokinet_node.netdb.choose import HopChooser, NoChoice, Wish
+from lokinet_node.path.meter import Bucket
+from lokinet_node.path.owned import (
+    OwnPaths,
+    Path,
+    PathEvent,
+    PathFailed,
+    PathLost,
+    PathReady,
+    State,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lokinet_node.base.ids import RouterID
+    from lokinet_node.base.timing import Timing
+    from lokinet_node.base.units import Micros
+    from lokinet_node.netdb.profile import Profile
+    from lokinet_node.node.network import Network
+
+FIRST_PAUSE: Final = 50 * MILLISECOND
+LONGEST_PAUSE: Final = 10 * SECOND
+"""After a failed build the next one waits; twice as long after each further one."""
+REMOTE_RATE: Final = 1
+REMOTE_BURST: Final = 12
+"""Builds one remote may cause: this many at once, then one a second."""
+SPARE_FOR_REMOTE: Final = 8
+"""Paths to pivots of others kept beside the pool."""
+
+
+class PathKeeper:
+    """Policy over OwnPaths."""
+
+    def __init__(
+        self,
+        own: OwnPaths,
+        network: Network,
+        chooser: HopChooser,
+        profile: Profile,
+        timing: Timing,
+        *,
+        wanted: int,
+        hops: int,
+    ) -> None:
+        """`wanted` paths in the pool; `profile` is the one `chooser` weighs with."""
+        self.own = own
+        self.wanted = wanted
+        self.hops = hops
+        """For status: how many hops the chooser puts together."""
+        self.problem: str | None = None
+        """Why no path can be chosen now; None when nothing is wrong."""
+        self._network = network
+        self._chooser = chooser
+        self._profile = profile
+        self._timing = timing
+        self._pause: Micros = 0
+        self._next_build: Micros = 0
+        self._remotes: dict[bytes, Bucket] = {}
+
+    # --- what there is
+
+    def ready(self) -> list[Path]:
+        """Paths that can be used now, those that live longest first."""
+        paths = [path for path in self.own.paths if path.is_ready]
+        return sorted(paths, key=lambda path: -path.expires)
+
+    def lasting(self, now: Micros) -> list[Path]:
+        """Ready paths worth introducing: they outlive the time of rotation."""
+        limit = now + self._timing.path_rotate_before
+        return [path for path in self.ready() if path.expires > limit]
+
+    def _pool(self, now: Micros) -> list[Path]:
+        """The pool's paths that count towards what is wanted, ready or being built."""
+        limit = now + self._timing.path_rotate_before
+        return [p for p in self.own.paths if not p.purpose and p.expires > limit]
+
+    # --- building
+
+    def tick(self, now: Micros) -> None:
+        """Bring the pool to what is wanted."""
+        while now >= self._next_build:
+            pool = self._pool(now)
+            building = sum(path.state is State.BUILDING for path in pool)
+            if len(pool) >= self.wanted or building >= self.wanted:
+                return
+            if not self._build(None, "", now):
+                return
+
+    def reach(self, remote: bytes, pivots: Iterable[RouterID], count: int, now: Micros) -> int:
+        """Start up to `count` paths to pivots of a remote; how many are on their way."""
+        bucket = self._remotes.get(remote)
+        if bucket is None:
+            bucket = self._remotes[remote] = Bucket(REMOTE_RATE, REMOTE_BURST)
+        started = 0
+        out = self._network.outages.out(now)
+        underway = {path.pivot for path in self.own.paths if path.state is not State.READY}
+        special = sum(1 for path in self.own.paths if path.purpose)
+        for pivot in pivots:
+            if started >= count:
+                break
+            if pivot in underway:
+                started += 1
+            elif pivot in out or special >= SPARE_FOR_REMOTE or not bucket.take(now):
+                continue
+            elif self._build(pivot, "session", now):
+                started += 1
+                special += 1
+        return started
+
+    def _build(self, pivot: RouterID | None, purpose: str, now: Micros) -> bool:
+        chosen = self._chooser.choose_hops(self._wish(pivot), now)
+        if isinstance(chosen, NoChoice):
+            self.problem = chosen.reason
+            self._network.ask_soon(now)
+            self._back_off(now)
+            return False
+        self.problem = None
+        if self.own.build(chosen, now, purpose) is None:
+            self._back_off(now)
+            return False
+        return True
+
+    def _wish(self, pivot: RouterID | None) -> Wish:
+        paths = self.own.paths
+        return Wish(
+            pivot=pivot,
+            avoid_pivots=frozenset(path.pivot for path in paths if not path.purpose),
+            first_hops=tuple(path.routers[0] for path in paths),
+        )
+
+    def _back_off(self, now: Micros) -> None:
+        """Builds that fail together are one failure."""
+        if now < self._next_build:
+            return
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
+        self._next_build = now + self._pause
+
+    def event(self, event: PathEvent, now: Micros) -> None:
+        """Learn from what became of a path."""
+        if isinstance(event, PathReady):
+            self._pause = 0
+            self._next_build = min(self._next_build, now)
+            self._profile.clear(event.path.routers)
+        elif isinstance(event, PathFailed):
+            self._profile.blame(event.suspects, now)
+            self._back_off(now)
+        elif isinstance(event, PathLost) and event.suspects:
+            self._profile.blame(event.suspects, now)
+
+    def forget_remote(self, remote: bytes) -> None:
+        """A session ended: its share of builds is nobody's."""
+        self._remotes.pop(remote, None)
+
+    def deadline(self, now_pool: Micros) -> Micros | None:
+        """When `tick` has something to do; `now_pool` is the instant of the last tick."""
+        pool = self._pool(now_pool)
+        if len(pool) < self.wanted:
+            return self._next_build
+        rotate = self._timing.path_rotate_before
+        return min((path.expires - rotate for path in pool), default=None)

@@ -1,0 +1,194 @@
+"""Hot: packets between the tun and paths, for clients and for a router's own `.snode` traffic.
+
+Tun to wire, packets read in one wake-up together:
+1. the destination address names the remote, the remote its flow (who sends, over which path);
+2. a packet or super-packet is split into records, one segment each, in the plaintext arena;
+3. when the remote changes, the arena is full or the reads are over: the stream seals the records
+   into cells, the path wraps them for all hops, the link sends them in one go.
+Wire to tun:
+4. the stream opens a run of one index into the plaintext arena;
+5. packets are merged into super-packets with the addresses of the authenticated remote.
+
+A packet for a remote without a ready flow waits in a small queue and asks for one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from lokinet_node.burst import ROWS, Cells
+from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
+from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_MESSAGE, Plaintexts
+from lokinet_node.wire.ip import HOST_UNKNOWN, icmp_unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lokinet_node.base.units import Micros
+    from lokinet_node.session.addresses import AddressMap, Remote
+    from lokinet_node.session.merge import Merger
+    from lokinet_node.session.split import Splitter
+    from lokinet_node.session.streams import ReceiveStream, SendStream
+
+_DESTINATION: Final = slice(VNET_HEADER + 16, VNET_HEADER + 20)
+WAITING_PACKETS: Final = 32
+"""Packets kept for one remote while its session is being set up; the oldest go first."""
+WAITING_REMOTES: Final = 256
+
+
+class Drop(IntEnum):
+    """Why packets were dropped; index into ``Traffic.drops``."""
+
+    NO_REMOTE = 0
+    NOT_READY = auto()
+    NO_PATH = auto()
+    NO_ADDRESS = auto()
+
+
+class Carrier(Protocol):
+    """Carries sealed records of one sending route: a path of ours, or the way back of one."""
+
+    def carry(self, cells: Cells, count: int, now: Micros) -> bool:
+        """Wrap rows 0..count and send them; False when the route cannot any more."""
+
+
+class Flow(Protocol):
+    """What the tun needs of a remote: how to send to it now."""
+
+    def sending(self) -> tuple[SendStream, Carrier, int] | None:
+        """Stream, carrier and handle; None while there is no route."""
+
+
+class Traffic:
+    """The data plane of one tun device."""
+
+    def __init__(
+        self,
+        addresses: AddressMap,
+        write_packet: Callable[[bytes | bytearray], None],
+        want_flow: Callable[[Remote, Micros], None],
+        splitter: Splitter,
+        merger: Merger,
+    ) -> None:
+        """`write_packet` takes a virtio header and packet; `want_flow` starts a session."""
+        self.addresses = addresses
+        self.flows: dict[Remote, Flow] = {}
+        self.drops = [0] * len(Drop)
+        self.packets_in = self.packets_out = 0
+        self._write_packet = write_packet
+        self._want_flow = want_flow
+        self._splitter = splitter
+        self._merger = merger
+        self._waiting: dict[Remote, deque[bytearray]] = {}
+        self._outgoing = Plaintexts()
+        self._incoming = Plaintexts()
+        self._cells = Cells()
+        self._remote: Remote | None = None
+        self._rows = 0
+
+    # --- tun to wire
+
+    def packet(self, buffer: bytearray, size: int, now: Micros) -> None:
+        """One read of the tun: virtio header and packet; it may wait until `flush`."""
+        remote = self.addresses.by_ip.get(bytes(buffer[_DESTINATION]))
+        if remote is None:
+            self._refuse(buffer, size)
+            return
+        rows = self._rows
+        if rows and (remote is not self._remote or rows + self._splitter.rows(buffer, size) > ROWS):
+            self.flush(now)
+            rows = 0
+        self._remote = remote
+        flow = self.flows.get(remote)
+        if flow is None or flow.sending() is None:
+            self._wait(remote, buffer[:size], now)
+            return
+        self._rows = rows + self._splitter.split(buffer, size, self._outgoing, rows)
+
+    def flush(self, now: Micros) -> None:
+        """Seal and send the records gathered so far."""
+        count, remote = self._rows, self._remote
+        if not count or remote is None:
+            return
+        self._rows = 0
+        flow = self.flows.get(remote)
+        way = flow.sending() if flow is not None else None
+        if way is None:
+            self.drops[Drop.NOT_READY] += count
+            return
+        stream, carrier, handle = way
+        stream.seal(self._outgoing, 0, count, self._cells, 0, handle)
+        if carrier.carry(self._cells, count, now):
+            self.packets_out += count
+        else:
+            self.drops[Drop.NO_PATH] += count
+
+    def _refuse(self, buffer: bytearray, size: int) -> None:
+        """An address that maps to nobody: the sender hears so by ICMP."""
+        self.drops[Drop.NO_REMOTE] += 1
+        answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), HOST_UNKNOWN)
+        if answer:
+            self._write_packet(NO_OFFLOAD + answer)
+
+    def _wait(self, remote: Remote, packet: bytearray, now: Micros) -> None:
+        queue = self._waiting.get(remote)
+        if queue is None:
+            if len(self._waiting) >= WAITING_REMOTES:
+                self.drops[Drop.NOT_READY] += 1
+                return
+            queue = self._waiting[remote] = deque(maxlen=WAITING_PACKETS)
+        if len(queue) == WAITING_PACKETS:
+            self.drops[Drop.NOT_READY] += 1
+        queue.append(packet)
+        self._want_flow(remote, now)
+
+    def ready(self, remote: Remote, now: Micros) -> None:
+        """A flow can send: the packets that waited for it go."""
+        for packet in self._waiting.pop(remote, ()):
+            self.packet(packet, len(packet), now)
+        self.flush(now)
+
+    def failed(self, remote: Remote) -> None:
+        """No flow will come: forget what waited."""
+        self.drops[Drop.NOT_READY] += len(self._waiting.pop(remote, ()))
+
+    # --- wire to tun
+
+    def records(
+        self,
+        remote: Remote,
+        stream: ReceiveStream,
+        cells: Cells,
+        first: int,
+        counters: tuple[int, ...],
+    ) -> list[bytes]:
+        """Open a run of one stream and write its packets; returns session messages in it.
+
+        What did not open is counted by the stream.
+        """
+        incoming = self._incoming
+        count = stream.open(cells, first, len(counters), counters, incoming, 0)
+        if not count:
+            return []
+        source = self.addresses.by_remote.get(remote) or self.addresses.assign(remote)
+        if source is None:
+            self.drops[Drop.NO_ADDRESS] += count
+            return []
+        self.packets_in += count
+        self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
+        types = bytes(incoming.view[: count * PLAINTEXT : PLAINTEXT])
+        if TYPE_MESSAGE not in types:
+            return []
+        contents = (incoming.content(row) for row in range(count) if types[row] == TYPE_MESSAGE)
+        return [bytes(content) for content in contents if content is not None]
+
+    def named_drops(self) -> dict[str, int]:
+        """Every counter by its name."""
+        named = {kind.name.lower(): self.drops[kind] for kind in Drop}
+        for name, count in self._splitter.drops.items():
+            named[f"out.{name}"] = count
+        for name, count in self._merger.drops.items():
+            named[f"in.{name}"] = count
+        return named

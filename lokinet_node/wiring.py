@@ -1,0 +1,297 @@
+"""A configured node with its drivers: what `run` drives.
+
+Nothing here knows the protocol: it opens files, sockets and the tun, answers the control socket
+and the resolver, and hands effects of the node to whoever they are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lokinet_node.base.addresses import format_ipv4
+from lokinet_node.base.errors import OperatorError, WireError
+from lokinet_node.base.ground import Ground
+from lokinet_node.base.ids import RouterID
+from lokinet_node.base.names import format_loki, format_snode
+from lokinet_node.crypto.keys import ed25519_keypair
+from lokinet_node.drivers.control import ControlSocket
+from lokinet_node.drivers.dns_socket import DnsServer
+from lokinet_node.drivers.dns_upstream import Forwarder
+from lokinet_node.drivers.files import read_file, write_file
+from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
+from lokinet_node.drivers.tun import Tun
+from lokinet_node.netdb.choose import Rules
+from lokinet_node.node.client import ClientRole, Resolved
+from lokinet_node.node.config import Role
+from lokinet_node.node.journal import log_effect
+from lokinet_node.node.make import (
+    ClientSettings,
+    RouterSettings,
+    attach_tun,
+    make_client,
+    make_router,
+)
+from lokinet_node.node.router import ContactSigned, RouterKeys, RouterRole
+from lokinet_node.node.status import VERSION, client_report, milliseconds, router_report, summary
+from lokinet_node.session.addresses import Remote
+from lokinet_node.wire.contact import pad_netid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lokinet_node.base.addresses import Range
+    from lokinet_node.base.entropy import Entropy
+    from lokinet_node.base.units import Micros
+    from lokinet_node.drivers.log import Log
+    from lokinet_node.link.link import Address
+    from lokinet_node.node.config import Config
+    from lokinet_node.node.node import Node
+    from lokinet_node.wire.contact import Contact
+
+Made = TypeVar("Made")
+GUARDS_FILE = "guards.json"
+GUARDS_LIMIT = 1 << 16
+
+
+class Wiring:
+    """One node, its tun, its control socket and its resolver."""
+
+    def __init__(
+        self,
+        config: Config,
+        transmit: Callable[[Address, memoryview], None],
+        entropy: Entropy,
+        clock: Callable[[], Micros],
+        log: Log,
+    ) -> None:
+        """Reads key and contact files; OperatorError for what is wrong with them."""
+        self._config = config
+        self._clock = clock
+        self._log = log
+        self._started = clock()
+        self._ground = Ground(
+            pad_netid(config.netid.encode()), config.timing, entropy, config.block_bogons
+        )
+        self._resolving: dict[Remote, asyncio.Future[str | None]] = {}
+        self._after: Callable[[], None] = lambda: None
+        self.tun: Tun | None = None
+        self.node: Node
+        self.role: RouterRole | ClientRole
+        make = self._make_router if config.role is Role.ROUTER else self._make_client
+        self.node, self.role = make(transmit)
+        if config.network.has_tun:
+            self.tun = Tun(config.network.ifname, config.network.ifaddr)
+            traffic = attach_tun(
+                self.node,
+                self.role,
+                self.tun.address,
+                self.tun.write,
+                join_udp=self.tun.segments_udp,
+            )
+            for address, ip in config.network.mapaddr:
+                traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
+        self._control: ControlSocket | None = None
+        self._dns: DnsServer | None = None
+
+    # --- the node itself
+
+    def _bootstrap(self) -> list[Contact]:
+        return [c for path in self._config.bootstrap_files for c in read_contacts(path)]
+
+    def _make_router(
+        self, transmit: Callable[[Address, memoryview], None]
+    ) -> tuple[Node, RouterRole]:
+        config = self._config
+        files, public = config.key_files, config.public
+        if public is None:
+            raise OperatorError(f"{config.path}: a router needs [bind] inbound=IP:PORT")
+        keys = router_keys(files.identity, files.transport, files.encryption, self._ground.entropy)
+        settings = RouterSettings(
+            keys=RouterKeys(keys.identity, keys.onion_key_id, keys.onion),
+            link=keys.link,
+            public=(public.ip, public.port),
+            name=config.nickname,
+            min_links=config.min_connections,
+            bootstrap=self._bootstrap(),
+            signed=_stored_contact(files.contact),
+        )
+        return self._made(lambda: make_router(settings, self._ground, transmit, self._clock()))
+
+    def _make_client(
+        self, transmit: Callable[[Address, memoryview], None]
+    ) -> tuple[Node, ClientRole]:
+        config = self._config
+        network, entropy = config.network, self._ground.entropy
+        if network.keyfile is not None:
+            identity = service_key(network.keyfile, entropy)
+        else:
+            identity = ed25519_keypair(entropy(32))
+        settings = ClientSettings(
+            identity=identity,
+            rules=Rules(
+                hops=network.hops,
+                unique_range=config.unique_range_size,
+                blacklist=frozenset(network.blacklist),
+            ),
+            paths=network.paths,
+            reachable=network.reachable,
+            bootstrap=self._bootstrap(),
+            strict=frozenset(network.strict_connect),
+            guards=_stored_guards(f"{config.data_dir}/{GUARDS_FILE}"),
+        )
+        return self._made(lambda: make_client(settings, self._ground, transmit, self._clock()))
+
+    def _made(self, make: Callable[[], Made]) -> Made:
+        """What was read from files may turn out bad only now."""
+        try:
+            return make()
+        except WireError as error:
+            names = ", ".join(self._config.bootstrap_files) or GUARDS_FILE
+            raise OperatorError(f"{names}: {error}; make it anew") from error
+
+    # --- serving
+
+    async def serve(self, after: Callable[[], None]) -> None:
+        """Open control socket and resolver; `after` is to be called when they made the node act."""
+        self._after = after
+        config = self._config
+        self.handle_effects()
+        if config.api.path is not None:
+            handlers = {
+                "llarp.version": self._version,
+                "llarp.status": self._status,
+                "llarp.get_status": self._summary,
+            }
+            self._control = ControlSocket(config.api.path, handlers, self._log)
+            await self._control.open()
+        if config.dns.bind:
+            upstream = config.dns.upstream
+            forwarder = Forwarder(upstream, self.tun_range) if upstream else None
+            timeout = config.network.resolve_timeout
+            self._dns = DnsServer(self, self._resolve, forwarder, timeout, self._log)
+            await self._dns.open(config.dns.bind)
+
+    async def stop(self) -> None:
+        """Close what `serve` opened."""
+        if self._dns is not None:
+            await self._dns.close()
+        if self._control is not None:
+            await self._control.close()
+
+    def close(self) -> None:
+        """Close the tun."""
+        if self.tun is not None:
+            self.tun.close()
+
+    def handle_effects(self) -> None:
+        """Write, answer and log what the node noted."""
+        for effect in self.node.take_effects():
+            if isinstance(effect, ContactSigned):
+                write_file(self._config.key_files.contact, _record(effect.raw))
+            elif isinstance(effect, Resolved):
+                self._resolved(effect)
+            log_effect(self._log, effect)
+        if isinstance(self.role, ClientRole) and self.role.guards.changed:
+            self.role.guards.changed = False
+            write_file(f"{self._config.data_dir}/{GUARDS_FILE}", self.role.guards.dump())
+
+    # --- control socket
+
+    def _version(self, _params: dict[str, Any]) -> dict[str, Any]:
+        return {"version": VERSION, "uptime": milliseconds(self._clock() - self._started)}
+
+    def _status(self, _params: dict[str, Any]) -> dict[str, Any]:
+        now = self._clock()
+        if isinstance(self.role, RouterRole):
+            report = router_report(self.node, self.role)
+        else:
+            report = client_report(self.node, self.role, now)
+        if self.tun is not None:
+            tun = {"ifname": self.tun.name, "ifaddr": str(self.tun.address)}
+            place = report.get("services", {}).get("default", report)
+            place |= tun
+            if self._config.dns.bind:
+                place["localResolver"] = str(self._config.dns.bind[0])
+        return report
+
+    def _summary(self, _params: dict[str, Any]) -> dict[str, Any]:
+        now = self._clock()
+        return summary(self.node, self.role, now - self._started, now)
+
+    # --- resolver
+
+    async def _resolve(self, kind: str, key: bytes) -> str | None:
+        remote = Remote(kind == "snode", key)
+        if not isinstance(self.role, ClientRole):
+            return None
+        future = self._resolving.get(remote)
+        if future is None:
+            ip4 = self.role.resolve(remote, self._clock())
+            if ip4 is not None:
+                return _dotted(ip4)
+            future = self._resolving[remote] = asyncio.get_running_loop().create_future()
+            self._after()
+        return await asyncio.shield(future)
+
+    def _resolved(self, effect: Resolved) -> None:
+        future = self._resolving.pop(effect.remote, None)
+        if future is not None and not future.done():
+            future.set_result(None if effect.ip4 is None else _dotted(effect.ip4))
+
+    # --- what the resolver asks at once (dns.answer.Zone)
+
+    def own_name(self) -> str:
+        """`<52>.loki`, or `<52>.snode` on a router."""
+        if isinstance(self.role, RouterRole):
+            return format_snode(self.role.router)
+        return format_loki(self.role.address)
+
+    def own_ip(self) -> int | None:
+        """The tun address; None without a tun."""
+        return self.tun.address.address if self.tun is not None else None
+
+    def tun_range(self) -> Range | None:
+        """The range whose reverse names are ours; None without a tun."""
+        return self.tun.address if self.tun is not None else None
+
+    def name_at(self, ip: int) -> str | None:
+        """The name a tun address is mapped to, the own one included."""
+        if ip == self.own_ip():
+            return self.own_name()
+        traffic = self.node.traffic
+        remote = traffic.addresses.by_ip.get(ip.to_bytes(4, "big")) if traffic else None
+        return None if remote is None else str(remote)
+
+    def random_router(self) -> RouterID | None:
+        """Some router the node knows."""
+        known = self.node.network.book.fresh(self._clock())
+        return secrets.choice(known).router if known else None
+
+    def netid(self) -> str:
+        """The network's name."""
+        return self._config.netid
+
+
+def _stored_contact(path: str) -> Contact | None:
+    """The contact of an earlier run; one that cannot be read is simply made anew."""
+    try:
+        return read_contacts(path)[0]
+    except (OperatorError, IndexError):
+        return None
+
+
+def _stored_guards(path: str) -> bytes | None:
+    try:
+        return read_file(path, GUARDS_LIMIT)
+    except OperatorError:
+        return None
+
+
+def _record(raw: bytes) -> bytes:
+    return len(raw).to_bytes(2, "big") + raw
+
+
+def _dotted(ip4: bytes) -> str:
+    return format_ipv4(int.from_bytes(ip4, "big"))
