@@ -6,6 +6,7 @@ parents that were made for it included, and nothing else is.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ __all__ = ["Places", "locked", "network_names", "run_root", "state_root"]
 
 APPLICATION = "lokinet-testnet"
 CREATED_FILE = "created-directories.json"
+"""In the state root: parents that did not exist before, to be removed with the last network."""
 LONGEST_SOCKET_PATH = 107
 """sizeof(sockaddr_un.sun_path) is 108, one of them the closing zero: unix(7)."""
 
@@ -82,62 +84,81 @@ class Places:
         return self.run.with_suffix(".lock")
 
     def create(self) -> None:
-        """Make both directories; remembers which parents did not exist before."""
+        """Make both directories and what is missing above them; raises HostUnfit."""
         longest = max(len(str(self.control("x" * 31))), len(str(self.world_socket)))
         if longest > LONGEST_SOCKET_PATH:
             raise HostUnfit(
                 f"{self.run} is too long for sockets: set XDG_RUNTIME_DIR to a shorter directory"
             )
-        try:
-            created = [
-                path
-                for directory in (self.state.parent, self.state, self.run.parent, self.run)
-                for path in _make(directory)
-            ]
-        except OSError as error:
-            raise _no_directory(error) from error
-        note = self.state / CREATED_FILE
-        known: list[str] = json.loads(note.read_text()) if note.exists() else []
-        note.write_text(json.dumps([*known, *(path for path in created if path not in known)]))
+        _make_roots(self)
+        for directory in (self.state, self.run):
+            _make(directory)
 
     def remove(self) -> None:
-        """Delete both directories and the parents that only existed for them."""
-        note = self.state / CREATED_FILE
-        created: list[str] = []
-        with suppress(OSError, ValueError):
-            created = json.loads(note.read_text())
+        """Delete both directories, and with the last network what was made above them."""
         for directory in (self.run, self.state):
             if directory.is_symlink():
                 raise OperatorError(f"{directory} is a symbolic link: not ours, remove it yourself")
             shutil.rmtree(directory, ignore_errors=True)
-        roots = {str(self.state.parent), str(self.run.parent)}
-        for parent in sorted({*created, *roots}, key=len, reverse=True):
-            if parent not in (str(self.run), str(self.state)):
-                with suppress(OSError):  # not empty: others live there
-                    Path(parent).rmdir()
+        _remove_empty_roots(self)
 
     def leftovers(self) -> list[Path]:
         """Files of this network that still exist."""
         return [path for path in (self.state, self.run) if path.exists()]
 
 
+def _make_roots(places: Places) -> None:
+    """Make the parents of both directories, and note which of them did not exist."""
+    note = places.state.parent / CREATED_FILE
+    created = [path for root in (places.state.parent, places.run.parent) for path in _make(root)]
+    if created:
+        note.write_text(json.dumps([*_noted(note), *created]))
+
+
+def _remove_empty_roots(places: Places) -> None:
+    """Remove what `_make_roots` made, unless something else lives there by now."""
+    note = places.state.parent / CREATED_FILE
+    with suppress(OSError):
+        places.run.parent.rmdir()
+    if places.run.parent.exists() or [entry.name for entry in _entries(note.parent)] != [note.name]:
+        return
+    created = _noted(note)
+    note.unlink()
+    for path in sorted({*created, str(note.parent)}, key=len, reverse=True):
+        with suppress(OSError):
+            Path(path).rmdir()
+
+
+def _noted(note: Path) -> list[str]:
+    try:
+        return [str(path) for path in json.loads(note.read_text())]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except OSError:
+        return []
+
+
 def _make(directory: Path) -> list[str]:
     """Create a directory 0700; returns those that did not exist, outermost first."""
     created = []
-    for path in reversed([directory, *directory.parents]):
-        if not path.exists():
-            path.mkdir(mode=0o700)
-            created.append(str(path))
-    if directory.lstat().st_uid != os.geteuid():  # of a link: its own
-        raise PermissionError(1, "it belongs to somebody else", str(directory))
+    try:
+        for path in reversed([directory, *directory.parents]):
+            if not path.exists():
+                path.mkdir(mode=0o700)
+                created.append(str(path))
+        if directory.lstat().st_uid != os.geteuid():  # of a link: its own
+            raise PermissionError(errno.EPERM, "it belongs to somebody else", str(directory))
+    except OSError as error:
+        raise HostUnfit(
+            f"cannot make {error.filename}: {error.strerror}: "
+            "set XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of yours"
+        ) from error
     return created
-
-
-def _no_directory(error: OSError) -> HostUnfit:
-    return HostUnfit(
-        f"cannot make {error.filename}: {error.strerror}: "
-        "set XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of yours"
-    )
 
 
 def network_names() -> list[str]:
@@ -152,10 +173,7 @@ def network_names() -> list[str]:
 @contextmanager
 def locked(places: Places) -> Iterator[None]:
     """Hold the network's lock; who comes second is told so at once. Leaves no file behind."""
-    try:
-        _make(places.lock.parent)
-    except OSError as error:
-        raise _no_directory(error) from error
+    _make_roots(places)
     while True:
         descriptor = os.open(
             places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
@@ -176,8 +194,7 @@ def locked(places: Places) -> Iterator[None]:
     finally:
         places.lock.unlink(missing_ok=True)
         os.close(descriptor)
-        with suppress(OSError):
-            places.lock.parent.rmdir()
+        _remove_empty_roots(places)
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -179,7 +179,8 @@ def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
     # Where one id is mapped there is nobody else to become: workers stay what the master is.
     user = "root" if one_id else "www-data"
     config = (
-        f"user {user};\ndaemon off;\nworker_processes 1;\npid {here}/nginx.pid;\nerror_log stderr;\n"
+        f"user {user};\ndaemon off;\nworker_processes 1;\n"
+        f"pid {here}/nginx.pid;\nerror_log stderr;\n"
         "events { worker_connections 256; }\n"
         "http {\n"
         "    include /etc/nginx/mime.types;\n"

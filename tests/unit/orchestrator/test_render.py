@@ -1,0 +1,125 @@
+"""Rendered files: read back by the node's own parser, and unaware applications."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lokinet_node.node.config import Config, Role, Source, Surroundings, parse_config
+from orchestrator.directories import Places
+from orchestrator.load import find_topology, load, parse
+from orchestrator.ops import Desired, NodeSpec
+from orchestrator.render import render
+
+ONE_SERVICE = """
+name: n
+hops: 1
+nodes:
+  r: {role: router, count: 1}
+  w: {role: service, app: %s}
+"""
+PLACES = Places("net", Path("/state/net"), Path("/run/net"))
+
+
+def rendered(text: str, one_id: bool = False) -> dict[str, NodeSpec]:
+    desired = render(parse(text.encode(), "x"), PLACES, "/usr/bin/python3", one_id)
+    return {node.name: node for node in desired.nodes}
+
+
+def read_back(node: NodeSpec) -> Config:
+    """Through the node's own reader, as the node itself would."""
+    source = Source(f"{node.directory}/lokinet.ini", node.files["lokinet.ini"])
+    around = Surroundings(
+        node.directory, "/var/lib/lokinet", lambda path: not path.endswith("/bootstrap.signed")
+    )
+    return parse_config([source], None, around)
+
+
+def default() -> Desired:
+    return render(load(find_topology("default")), PLACES, "/usr/bin/python3")
+
+
+def test_every_ini_of_the_default_network_is_one_the_node_accepts() -> None:
+    for node in default().nodes:
+        config = read_back(node)
+        assert (config.role is Role.ROUTER) == (node.role == "router")
+        assert config.netid == "testnet"
+        assert config.data_dir == node.directory
+        assert config.api.path == node.control
+
+
+def test_the_first_router_is_the_seed_everybody_else_starts_from() -> None:
+    nodes = {node.name: read_back(node) for node in default().nodes}
+    assert nodes["router-1"].seed_node
+    assert nodes["router-1"].bootstrap_files == ()
+    others = [config for name, config in nodes.items() if name != "router-1"]
+    assert {config.bootstrap_files for config in others} == {
+        ("/state/net/nodes/router-1/self.signed",)
+    }
+
+
+def test_several_seeds_know_each_other() -> None:
+    nodes = rendered("name: n\nseeds: 2\nnodes:\n  r: {role: router, count: 4}\n")
+    assert read_back(nodes["r-2"]).bootstrap_files == ("/state/net/nodes/r-1/self.signed",)
+    assert read_back(nodes["r-1"]).bootstrap_files == ("/state/net/nodes/r-2/self.signed",)
+    assert len(read_back(nodes["r-3"]).bootstrap_files) == 2
+
+
+def test_options_of_a_group_reach_its_nodes_only() -> None:
+    nodes = rendered(
+        "name: n\nhops: 3\nprivate-network: {path-lifetime: 30 min}\nnodes:\n"
+        "  r: {role: router, count: 4, tun: true}\n"
+        "  a: {role: client, hops: 2, paths: 3, ifname: lok0, ifaddr: 10.9.0.1/16}\n"
+        "  b: {role: client, log: debug, private-network: {path-lifetime: 25 min}}\n"
+    )
+    a, b = read_back(nodes["a"]), read_back(nodes["b"])
+    assert (a.network.hops, a.network.paths, a.network.ifname) == (2, 3, "lok0")
+    assert b.network.hops == 3
+    assert "path-lifetime=1800\n" in nodes["a"].files["lokinet.ini"]
+    assert "path-lifetime=1500\n" in nodes["b"].files["lokinet.ini"]
+    assert "level=debug" in nodes["b"].files["lokinet.ini"]
+    assert "type=tun" in nodes["r-1"].files["lokinet.ini"]
+
+
+def test_only_services_have_a_key_file_and_are_reachable() -> None:
+    nodes = {node.name: node for node in default().nodes}
+    assert nodes["web"].key is not None
+    assert nodes["web"].key.path == "/state/net/nodes/web/service.key"
+    assert read_back(nodes["web"]).network.reachable
+    assert nodes["alice"].key is None
+    assert not read_back(nodes["alice"]).network.reachable
+
+
+def test_nginx_knows_nothing_of_lokinet() -> None:
+    web = next(node for node in default().nodes if node.name == "web")
+    nginx = web.processes[1]
+    told = " ".join(nginx.argv) + web.files["nginx/nginx.conf"]
+    assert "loki" not in told.lower()
+    assert "127.3.2.1" not in told
+    assert "user www-data;" in web.files["nginx/nginx.conf"]
+
+
+def test_where_one_id_is_mapped_nginx_stays_root() -> None:
+    config = rendered(ONE_SERVICE % "nginx", one_id=True)["w"].files["nginx/nginx.conf"]
+    assert config.startswith("user root;\n")
+
+
+def test_an_application_may_be_any_command() -> None:
+    nodes = rendered(
+        "name: n\nhops: 1\nnodes:\n  r: {role: router, count: 1}\n"
+        "  echo: {role: service, app: {kind: command, run: [socat, -v, x], port: 7}}\n"
+    )
+    process = nodes["echo"].processes[1]
+    assert (process.argv, process.port, process.fetch) == (("socat", "-v", "x"), 7, None)
+
+
+def test_a_page_of_the_topology_replaces_the_stock_page_and_names_are_escaped() -> None:
+    page = rendered(ONE_SERVICE % "{kind: nginx, page: hello}")["w"].files["nginx/www/index.html"]
+    assert page == "hello"
+    assert "It works: w" in rendered(ONE_SERVICE % "nginx")["w"].files["nginx/www/index.html"]
+
+
+def test_the_fingerprint_changes_with_the_configuration_and_only_then() -> None:
+    text = "name: n\nhops: {}\nnodes:\n  r: {{role: router, count: 4}}\n  a: {{role: client}}\n"
+    three, again, four = (rendered(text.format(hops)) for hops in (3, 3, 4))
+    assert three["a"].fingerprint == again["a"].fingerprint != four["a"].fingerprint
+    assert three["r-1"].fingerprint == four["r-1"].fingerprint
