@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,6 +109,35 @@ class Testnet:
         path = self.root / "topology.yaml"
         path.write_text(text)
         return str(path)
+
+
+@contextmanager
+def new_testnet(packages: Path) -> Iterator[Testnet]:
+    """The command in new directories; whatever a failed test leaves is ended.
+
+    Args:
+        packages: the folder to import `orchestrator` and `lokinet_node` from.
+    """
+    root = Path(tempfile.mkdtemp(prefix="tn-", dir="/tmp"))  # short: socket paths end at 107 bytes
+    for part in ("state", "run"):
+        (root / part).mkdir(mode=0o700)
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(root),
+        "PYTHONPATH": str(packages),
+        "XDG_STATE_HOME": str(root / "state"),
+        "XDG_RUNTIME_DIR": str(root / "run"),
+    }
+    net = Testnet(root, env)
+    try:
+        yield net
+    finally:
+        for handle in net.handles.values():
+            os.close(handle)
+        for file in net.runtime.glob("*/world.json"):
+            with suppress(ProcessLookupError):
+                os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def host_state() -> dict[str, str]:

@@ -6,18 +6,13 @@ stand-in's `lokinet_node`: the orchestrator itself is what is shipped, unchanged
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.integration.orchestrator.command import Testnet
+from tests.integration.orchestrator.command import Testnet, new_testnet
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -36,21 +31,5 @@ def standin_packages() -> Iterator[Path]:
 @pytest.fixture
 def testnet(standin_packages: Path) -> Iterator[Testnet]:
     """The command; whatever a failed test leaves is ended."""
-    root = Path(tempfile.mkdtemp(prefix="tn-", dir="/tmp"))  # short: socket paths end at 107 bytes
-    for part in ("state", "run"):
-        (root / part).mkdir(mode=0o700)
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(root),
-        "PYTHONPATH": str(standin_packages),
-        "XDG_STATE_HOME": str(root / "state"),
-        "XDG_RUNTIME_DIR": str(root / "run"),
-    }
-    net = Testnet(root, env)
-    yield net
-    for handle in net.handles.values():
-        os.close(handle)
-    for file in net.runtime.glob("*/world.json"):
-        with suppress(ProcessLookupError):
-            os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
-    shutil.rmtree(root, ignore_errors=True)
+    with new_testnet(standin_packages) as net:
+        yield net

@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -125,9 +124,15 @@ def test_down_without_a_network_is_fine_and_says_so(testnet: Testnet) -> None:
     assert testnet.leftovers() == []
 
 
-def test_down_leaves_strangers_and_their_namespaces_alone(testnet: Testnet, tmp_path: Path) -> None:
+def test_down_leaves_strangers_and_their_namespaces_alone(testnet: Testnet) -> None:
     decoy = subprocess.Popen(
-        ["unshare", "-n", "sh", "-c", "ip link add underlay type bridge && echo up && exec sleep 60"],
+        [
+            "unshare",
+            "-n",
+            "sh",
+            "-c",
+            "ip link add underlay type bridge && echo up && exec sleep 60",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -32,6 +32,10 @@ class StandIn:
         self.selector = selectors.DefaultSelector()
 
     def run(self) -> None:
+        key_file = self.directory / "service.key"
+        if key_file.exists() and key_file.read_text() == "corrupt":
+            print(f"{key_file}: not a key file", file=sys.stderr)
+            sys.exit(1)
         if self.lacks == "process":
             print("stand-in: cannot go on: told to crash", file=sys.stderr)
             sys.exit(1)

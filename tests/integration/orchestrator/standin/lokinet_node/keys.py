@@ -18,11 +18,12 @@ def address_of(text: str) -> str:
 
 
 def main() -> int:
-    """Make what is missing; a file that says `corrupt` is refused."""
+    """Make what is missing; an identity.key is taken for a corrupt one: none is ever written."""
     for entry in json.load(sys.stdin):
         path = Path(entry["file"] if entry["kind"] == "service" else entry["dir"] + "/self.signed")
-        if path.exists() and path.read_text() == "corrupt":
-            print(f"{path}: not a key file: delete it to get a new one", file=sys.stderr)
+        identity = path.with_name("identity.key")
+        if identity.exists():
+            print(f"{identity}: not a key file: delete it to get a new one", file=sys.stderr)
             return 1
         path.write_text(address_of(str(path.parent)))
     print("[]")
