@@ -96,7 +96,10 @@ class Dial:
 
     def send(self, routes: Sequence[Route], now: Micros) -> tuple[OwnPath, bytes] | None:
         """The next message 1 and its path, if it is time; CryptoError for a bad introset."""
-        if self.introset is None or not routes or now < self._next:
+        if self.introset is None or now < self._next:
+            return None
+        if not routes:
+            self._next = now + FIRST_WAIT  # or when `hurry` says that there is one
             return None
         route = routes[self._tries % len(routes)]
         attempt = self._current.get(route.key)

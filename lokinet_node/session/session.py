@@ -235,10 +235,10 @@ class Session:
                 if self.dial is None and now - since >= UNCONFIRMED_LIFE:
                     self._end("not confirmed", now)
             case Established():
-                self._go_on_watching(now)
                 self._announce(now)
+                self._go_on_watching(now)
                 self._judge(now)
-        self._schedule(now)
+        self._schedule()
 
     def _poll(self, now: Micros) -> None:
         """Notice what the data plane did without telling."""
@@ -291,6 +291,7 @@ class Session:
             outlet.avoid(now)
             watch.next_route(now)
             self._review(now)
+            self._announce(now)
             step = watch.due(now)
         if step is Step.PING and watch.token is not None:
             watch.pinged(outlet.tell(Ping(watch.token)), outlet.estimate, now)
@@ -326,11 +327,13 @@ class Session:
             self._begin_dial(now, is_rescue=verdict is Verdict.RESCUE)
             self._go_on_dialling(now)
 
-    def _schedule(self, now: Micros) -> None:
-        due = [self._poll_at, self._review_at, self.watch.deadline, self.announcer.deadline]
+    def _schedule(self) -> None:
+        due: list[Micros | None] = [self._poll_at, self._review_at]
         if self.dial is not None:
             due.append(self.dial.deadline)
-        self.deadline = max(now + 1, min(one for one in due if one is not None))
+        if isinstance(self.state, Established):
+            due += self.watch.deadline, self.announcer.deadline
+        self.deadline = min(one for one in due if one is not None)
         self._home.is_rescheduled = True
 
     # --- changes of state

@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from lokinet_node.base.ids import Handle, LokiAddress, RouterID
 from lokinet_node.base.timing import Timing
@@ -31,7 +32,7 @@ from lokinet_node.session.effects import (
 )
 from lokinet_node.session.plaintexts import TYPE_MESSAGE, TYPE_PACKET, Plaintexts
 from lokinet_node.session.sessions import Sessions
-from lokinet_node.session.streams import DATA_HEADS
+from lokinet_node.session.streams import DATA_HEADS, ReceiveStream
 from lokinet_node.wire.introset import Introduction, Introset
 
 START: Micros = 1_700_000_000 * SECOND
@@ -67,6 +68,7 @@ class World:
     clients: list[Client] = field(default_factory=list)
     observed: list[tuple[RouterID, bytes]] = field(default_factory=list)
     """(pivot, body) of every cell that reached a pivot: what pivots can compare."""
+    births: int = 0
     _queue: list[tuple[Micros, int, Callable[[], None]]] = field(default_factory=list)
     _counter: int = 0
 
@@ -133,7 +135,9 @@ class Client:
         self, world: World, seed: int, pivots: Iterable[int], *, builds: bool = True
     ) -> None:
         self.world = world
-        self.random = random.Random(seed * 1000 + world.seed)
+        self.seed = seed
+        world.births += 1
+        self.random = random.Random(f"{world.seed}/{world.births}")
         keys = ed25519_keypair(seed.to_bytes(32, "big"))
         self.sessions = Sessions(
             identity_secret=keys.secret,
@@ -195,23 +199,7 @@ class Client:
     def restart(self) -> Client:
         """The same identity in a new process that remembers nothing; the old one is gone."""
         self.stop()
-        twin = Client(self.world, 0, ())
-        secret = ed25519_keypair(self.seed.to_bytes(32, "big")).secret
-        twin.sessions = Sessions(
-            identity_secret=secret,
-            netid=NETID,
-            timing=self.world.timing,
-            entropy=twin.random.randbytes,
-        )
-        twin.address = self.address
-        return twin
-
-    @property
-    def seed(self) -> int:
-        for number in range(1000):
-            if ed25519_keypair(number.to_bytes(32, "big")).public == self.address:
-                return number
-        raise AssertionError
+        return Client(self.world, self.seed, (), builds=self.builds)
 
     def stop(self) -> None:
         """The process is killed: paths vanish, nothing is said."""
@@ -265,10 +253,7 @@ class Client:
                 self._record(remote, stream, plain)
         self.settle()
 
-    def _record(self, remote: LokiAddress, stream: object, plain: Plaintexts) -> None:
-        from lokinet_node.session.streams import ReceiveStream
-
-        assert isinstance(stream, ReceiveStream)
+    def _record(self, remote: LokiAddress, stream: ReceiveStream, plain: Plaintexts) -> None:
         content = plain.content(0)
         assert content is not None
         kind = plain.buffer[0]
@@ -303,11 +288,11 @@ class Client:
                     assert len(body) == 1328
                     self.world.transfer(path, body)
                 case NeedIntroset(remote):
-                    self.world.after(50 * MILLISECOND, lambda who=remote: self._answer(who))
+                    self.world.after(50 * MILLISECOND, partial(self._answer, remote))
                 case NeedPaths(remote, _, count):
                     self.wishes[remote] = effect
                     if count and self.builds:
-                        self.world.after(self.build_time, lambda wish=effect: self._build(wish))
+                        self.world.after(self.build_time, partial(self._build, effect))
                 case _:
                     pass
 
@@ -365,5 +350,5 @@ def join(world: World, caller: Client, service: Client) -> None:
     caller.connect(service)
     world.run_until(
         lambda: caller.route_to(service) is not None and service.route_to(caller) is not None,
-        10 * SECOND,
+        30 * SECOND,
     )
