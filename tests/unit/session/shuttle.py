@@ -17,7 +17,7 @@ from functools import partial
 from lokinet_node.base.ids import Handle, LokiAddress, RouterID
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import MILLISECOND, SECOND, Micros
-from lokinet_node.burst import CELL, Cells
+from lokinet_node.burst import Cells
 from lokinet_node.crypto.keys import ed25519_keypair
 from lokinet_node.session.effects import (
     Drop,
@@ -157,6 +157,8 @@ class Client:
         self.is_alive = True
         self._plain = Plaintexts()
         self._cells = Cells()
+        self._opened = Plaintexts()
+        self._arrived = Cells()
         world.clients.append(self)
         for number in pivots:
             self.open_path(number)
@@ -236,14 +238,14 @@ class Client:
         if not self.is_alive or not path.is_ready:
             return
         now = self.world.now
-        cells = Cells()
+        cells = self._arrived
         cells.bodies[0][:] = body
-        _, index, counter = DATA_HEADS[1].unpack_from(cells.buffer, 0 * CELL)
+        _, index, counter = DATA_HEADS[1].unpack_from(cells.buffer)
         stream = self.sessions.streams.get(index)
         if stream is None:
             self.sessions.handle_cell(path, body, now)
         else:
-            plain = Plaintexts()
+            plain = self._opened
             opened = stream.open(cells, 0, 1, (counter,), plain, 0)
             owner = stream.owner
             assert owner is not None

@@ -1,0 +1,375 @@
+"""Many sessions of one identity: strangers at the gate, simultaneous dials, handover."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from os import urandom
+
+import pytest
+
+from lokinet_node.base.ids import Handle
+from lokinet_node.base.timing import Timing
+from lokinet_node.base.units import MILLISECOND, MINUTE, SECOND
+from lokinet_node.burst import BODY, Cells
+from lokinet_node.crypto.keys import ed25519_keypair
+from lokinet_node.session import reception, sessions
+from lokinet_node.session.effects import Drop, SendCell
+from lokinet_node.session.handshake import Identity, Initiator
+from lokinet_node.session.messages import Opening
+from lokinet_node.session.plaintexts import TYPE_PACKET, Plaintexts
+from lokinet_node.session.session import Session
+from lokinet_node.session.streams import (
+    ROUTER_HANDLE,
+    ROUTER_INDEX,
+    ReceiveStream,
+    SendStream,
+    router_stream_key,
+)
+from lokinet_node.wire.introset import Introduction, Introset
+from tests.unit.session.shuttle import NETID, Client, FakePath, World, join, pivot
+
+pytestmark = pytest.mark.usefixtures("sealed_once")
+
+
+def session_of(client: Client, other: Client) -> Session:
+    return client.sessions.by_remote[other.address]
+
+
+def knock(world: World, introset: Introset, path: FakePath, skew: int = 0, seed: int = 99) -> bytes:
+    """A message 1 by a stranger who can be answered over `path`'s pivot."""
+    back = Introduction(path.pivot, Handle(12345), path.expires_s)
+    opening = Opening(world.now + skew, 77, (back,))
+    who = Identity.of(ed25519_keypair(seed.to_bytes(32, "big")).secret)
+    return Initiator(who, introset, NETID, opening, urandom).body(path.handle)
+
+
+# --- the gate
+
+
+def test_three_callers_of_one_introduction_each_have_a_session_of_their_own() -> None:
+    world = World(jitter=5 * MILLISECOND)
+    service = Client(world, 1, (1,))
+    callers = [Client(world, 2 + n, (1,)) for n in range(3)]
+    service.publish()
+    for caller in callers:
+        caller.connect(service)
+    world.run_until(lambda: len(service.ready()) == 3, 5 * SECOND)
+    for number in range(40):
+        for caller in callers:
+            caller.send(service, b"%d from %d" % (number, caller.seed))
+            service.send(caller, b"%d to %d" % (number, caller.seed))
+        world.run(30 * MILLISECOND)
+    world.run(SECOND)
+    for caller in callers:
+        assert set(service.got(caller)) == {b"%d from %d" % (n, caller.seed) for n in range(40)}
+        assert set(caller.got(service)) == {b"%d to %d" % (n, caller.seed) for n in range(40)}
+    keys = {epoch.keys.send for caller in callers for epoch in session_of(caller, service).epochs}
+    assert len(keys) == 3
+    assert len(world.handles) == 4, "one introduction served all"
+    assert not service.dropped()
+
+
+def test_junk_is_dropped_by_name_and_costs_no_key_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    service = Client(world, 1, (1,))
+    introset = service.publish()
+    path = service.paths[0]
+    good = knock(world, introset, path)
+    monkeypatch.setattr(reception, "Responder", None)
+    service.deliver(path, path.handle.to_bytes(8, "big") + bytes(4) + urandom(BODY - 12))
+    service.deliver(path, good[:-1] + bytes((good[-1] ^ 1,)))
+    service.deliver(path, good[:8] + b"\0\0\0\7" + good[12:])
+    service.deliver(path, bytes(8) + good[8:])
+    service.sessions.handle_cell(path, b"short", world.now)
+    assert service.dropped() == {
+        Drop.UNKNOWN_INTROSET: 1,
+        Drop.GATE: 1,
+        Drop.UNKNOWN_INDEX: 3,
+    }
+    assert not service.effects
+    assert not service.sessions.by_remote
+
+
+@pytest.mark.parametrize("skew", [-121 * SECOND, 121 * SECOND])
+def test_a_message_one_from_another_time_is_refused(skew: int) -> None:
+    world = World()
+    service = Client(world, 1, (1,))
+    path = service.paths[0]
+    service.deliver(path, knock(world, service.publish(), path, skew))
+    assert service.dropped() == {Drop.DATE: 1}
+    service.deliver(path, knock(world, service.publish(), path, skew * 9 // 10))
+    assert len(service.effects) == 1
+
+
+def test_a_flood_at_one_introduction_leaves_the_other_introductions_open() -> None:
+    world = World()
+    service = Client(world, 1, (1, 2))
+    introset = service.publish()
+    first, second = service.paths
+    for _ in range(reception.INTRODUCTION_BURST + 5):
+        service.deliver(first, knock(world, introset, first))
+    assert service.dropped()[Drop.BUSY] == 5
+    answered = len(service.effects)
+    service.deliver(second, knock(world, introset, second, seed=100))
+    assert len(service.effects) == answered + 1
+    world.now += SECOND
+    service.deliver(first, knock(world, introset, first, seed=101))
+    assert len(service.effects) == answered + 2, "a second later there is room again"
+
+
+def test_one_caller_leaves_at_most_a_few_unused_keys_behind() -> None:
+    world = World()
+    service = Client(world, 1, (1,))
+    introset, path = service.publish(), service.paths[0]
+    for _ in range(20):
+        service.deliver(path, knock(world, introset, path))
+    assert len(service.sessions.by_remote) == 1
+    assert len(service.sessions.streams) == 4 * 8
+    world.run(2 * MINUTE)
+    assert not service.sessions.streams
+    assert not service.ready()
+
+
+def test_the_sessions_of_strangers_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
+    world = World()
+    service = Client(world, 1, (1,))
+    introset, path = service.publish(), service.paths[0]
+    for seed in range(50, 55):
+        service.deliver(path, knock(world, introset, path, seed=seed))
+    assert len(service.sessions.by_remote) == 3
+    assert service.dropped() == {Drop.BUSY: 2}
+
+
+def test_a_caller_that_cannot_be_answered_or_calls_itself_is_dropped() -> None:
+    world = World()
+    service = Client(world, 1, (1,))
+    introset, path = service.publish(), service.paths[0]
+    elsewhere = replace(path, pivot=pivot(9))
+    body = path.handle.to_bytes(8, "big") + knock(world, introset, elsewhere)[8:]
+    service.deliver(path, body)
+    service.deliver(path, knock(world, introset, path, seed=1))
+    assert service.dropped() == {Drop.NO_WAY_BACK: 1, Drop.BUSY: 1}
+    assert not service.effects
+
+
+def test_an_introset_is_honoured_until_it_expires_and_not_longer() -> None:
+    world = World()
+    service = Client(world, 1, ())
+    path = service.open_path(1, life=60 * MINUTE)
+    old = service.publish()
+    world.run(19 * MINUTE)
+    service.publish()
+    service.deliver(path, knock(world, old, path))
+    assert len(service.effects) == 1
+    world.run(2 * MINUTE)
+    service.deliver(path, knock(world, old, path, seed=100))
+    assert service.dropped() == {Drop.UNKNOWN_INTROSET: 1}
+    world.run(20 * MINUTE)
+    service.publish()
+    names = service.sessions._reception._invitations
+    assert len(names) == 1, "the secrets of expired introsets must be gone"
+
+
+def test_a_forged_record_does_not_count_as_heard() -> None:
+    world = World()
+    service, caller = Client(world, 1, (1,)), Client(world, 2, (1,))
+    service.publish()
+    caller.connect(service)
+    world.run_until(lambda: bool(service.sessions.by_remote), SECOND)
+    index = next(iter(service.sessions.streams))
+    body = service.paths[0].handle.to_bytes(8, "big") + index.to_bytes(4, "big") + bytes(1316)
+    service.deliver(service.paths[0], body)
+    epoch = service.sessions.streams[index].owner
+    assert epoch is not None
+    assert epoch.confirmed is None
+    assert not service.ready()
+
+
+# --- both at once
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_that_dial_each_other_end_up_sending_under_the_lower_ones_keys(seed: int) -> None:
+    world = World(seed=seed, jitter=20 * MILLISECOND)
+    one, other = Client(world, 1, (1, 2)), Client(world, 2, (3, 4))
+    one.publish(), other.publish()
+    one.connect(other)
+    other.connect(one)
+    for number in range(50):
+        one.send(other, b"%d" % number), other.send(one, b"%d" % number)
+        world.run(50 * MILLISECOND)
+    assert len(set(other.got(one))) > 35
+    assert len(set(one.got(other))) > 35
+    assert one.ready() == [other.address]
+    assert other.ready() == [one.address]
+    ours, theirs = session_of(one, other).epochs.best(), session_of(other, one).epochs.best()
+    assert ours is not None
+    assert theirs is not None
+    assert ours.keys.send == theirs.keys.receive, "both must settle on the same keys"
+    if len(session_of(one, other).epochs) > 1:
+        assert ours.initiator == min(one.address, other.address)
+    world.run(2 * MINUTE)
+    assert len(session_of(one, other).epochs) == len(session_of(other, one).epochs) == 1
+
+
+def test_simultaneous_dials_do_meet() -> None:
+    """That the test above has both kinds of cases."""
+    met = set()
+    for seed in range(8):
+        world = World(seed=seed, jitter=20 * MILLISECOND)
+        one, other = Client(world, 1, (1, 2)), Client(world, 2, (3, 4))
+        one.publish(), other.publish()
+        one.connect(other)
+        other.connect(one)
+        world.run(2 * SECOND)
+        met.add(len(session_of(one, other).epochs))
+    assert max(met) > 1
+
+
+# --- handover
+
+
+def stream_through(world: World, caller: Client, service: Client, seconds: int) -> None:
+    """50 packets a second each way."""
+    for _ in range(seconds * 50):
+        caller.send(service, b"up"), service.send(caller, b"down")
+        world.run(20 * MILLISECOND)
+
+
+def longest_gap(client: Client, since: int) -> int:
+    times = [since, *(when for when in client.arrivals if when >= since)]
+    return max(after - before for before, after in pairwise(times))
+
+
+@pytest.mark.parametrize("victim", ["caller", "service", "pivot"])
+def test_a_stream_goes_on_when_a_path_or_pivot_dies(victim: str) -> None:
+    world = World()
+    service, caller = Client(world, 1, (1, 2, 3)), Client(world, 2, (7, 8))
+    join(world, caller, service)
+    stream_through(world, caller, service, 2)
+    path = caller.route_to(service)
+    assert path is not None
+    died_at = world.now
+    for client in (caller, service):
+        lost = [one for one in client.paths if one.pivot == path.pivot]
+        if victim in ("pivot", "caller" if client is caller else "service"):
+            for one in lost:
+                client.lose(one)
+    stream_through(world, caller, service, 5)
+    for client in (caller, service):
+        assert longest_gap(client, died_at) < 500 * MILLISECOND
+        assert client.arrivals[-1] > world.now - SECOND
+    assert not caller.ends()
+    assert caller.ready() == [service.address]
+
+
+def test_all_paths_of_the_service_replaced_one_by_one_leave_the_session_whole() -> None:
+    world = World()
+    service, caller = Client(world, 1, (1, 2, 3)), Client(world, 2, (7, 8))
+    join(world, caller, service)
+    for number in range(4, 12):
+        service.open_path(number)
+        service.lose(service.paths[0])
+        service.publish()
+        stream_through(world, caller, service, 2)
+    assert longest_gap(service, world.now - 15 * SECOND) < SECOND
+    assert longest_gap(caller, world.now - 15 * SECOND) < SECOND
+    assert caller.ready() == [service.address], "never without a way"
+
+
+def test_a_service_that_loses_all_paths_at_once_is_reached_again() -> None:
+    world = World()
+    service, caller = Client(world, 1, (1, 2, 3)), Client(world, 2, (7, 8))
+    join(world, caller, service)
+    stream_through(world, caller, service, 1)
+    lost_at = world.now
+    for path in list(service.paths):
+        service.lose(path)
+
+    def recover() -> None:
+        service.open_path(4), service.open_path(5), service.publish()
+
+    world.after(300 * MILLISECOND, recover)
+    stream_through(world, caller, service, 6)
+    assert longest_gap(service, lost_at) < 2 * SECOND
+    assert longest_gap(caller, lost_at) < 2 * SECOND
+
+
+def test_a_caller_that_loses_all_paths_at_once_comes_back() -> None:
+    world = World()
+    service, caller = Client(world, 1, (1, 2, 3)), Client(world, 2, (7, 8))
+    join(world, caller, service)
+    stream_through(world, caller, service, 1)
+    lost_at = world.now
+    for path in list(caller.paths):
+        caller.lose(path)
+    assert caller.route_to(service) is None
+    stream_through(world, caller, service, 4)
+    assert longest_gap(service, lost_at) < SECOND
+    assert longest_gap(caller, lost_at) < SECOND
+    assert caller.ready() == [service.address] * 2, "readiness is told again after an outage"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_callers_live_through_rotation_loss_and_renewal(seed: int) -> None:
+    timing = replace(
+        Timing(), path_lifetime=5 * MINUTE, session_rekey=2 * MINUTE, introset_lifetime=5 * MINUTE
+    )
+    world = World(seed=seed, loss=0.02, duplication=0.02, jitter=10 * MILLISECOND, timing=timing)
+    service = Client(world, 1, (1, 2, 3))
+    callers = [Client(world, 2 + n, (7,)) for n in range(3)]
+    service.publish()
+    for caller in callers:
+        caller.connect(service)
+    sent = 0
+    for minute in range(24):
+        if minute % 2:
+            service.open_path(1 + minute % 7)
+            for caller in callers:
+                caller.open_path(7)
+        service.publish()
+        for _ in range(20):
+            sent += 1
+            for caller in callers:
+                caller.send(service, b"%d" % sent)
+                service.send(caller, b"%d" % sent)
+            world.run(3 * SECOND)
+    for caller in callers:
+        up, down = service.got(caller), caller.got(service)
+        assert len(up) == len(set(up))
+        assert len(down) == len(set(down))
+        assert min(len(up), len(down)) > 0.9 * sent, f"seed {seed}"
+        assert len(session_of(caller, service).epochs) <= 3
+        assert caller.ends() == []
+    assert len(service.sessions.streams) < 3 * 3 * 20
+
+
+# --- routers
+
+
+def test_a_session_with_a_router_needs_no_handshake() -> None:
+    there, back = urandom(44), urandom(44)
+    owner = SendStream(router_stream_key(there)), ReceiveStream(router_stream_key(back))
+    router = SendStream(router_stream_key(back)), ReceiveStream(router_stream_key(there))
+    for sending, receiving in ((owner[0], router[1]), (router[0], owner[1])):
+        plain, cells, opened = Plaintexts(), Cells(), Plaintexts()
+        plain.put(0, TYPE_PACKET, b"ping")
+        assert sending.seal(plain, 0, 1, cells, 0, ROUTER_HANDLE) == 1
+        assert sending.index == receiving.index == ROUTER_INDEX
+        assert receiving.open(cells, 0, 1, (0,), opened, 0) == 1
+        assert bytes(opened.content(0) or b"") == b"ping"
+        assert receiving.owner is None
+
+
+def test_rooms_without_sessions_want_nothing() -> None:
+    world = World()
+    client = Client(world, 1, (1,))
+    assert client.deadline() is None
+    client.sessions.tick(world.now)
+    client.sessions.introset_found(client.address, None, 0, world.now)
+    client.sessions.close(client.address, world.now)
+    client.told_gone(client.paths[0], Handle(5))
+    assert client.sessions.take_effects() == []
+    assert not [one for one in client.effects if isinstance(one, SendCell)]
