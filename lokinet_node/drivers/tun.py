@@ -159,6 +159,7 @@ def _switch_ipv6_off(name: str) -> None:
 
 _HINTS: Final = {
     errno.ENOENT: f"; {DEVICE} is missing: `modprobe tun`, or pass the device into the container",
+    errno.ENOTTY: f"; {DEVICE} is something else: `mknod {DEVICE} c 10 200`",
     errno.ENODEV: "; this kernel has no tun driver: `modprobe tun`",
     errno.EACCES: f"; only root may open {DEVICE} here: run as root or make it mode 0666",
     errno.EPERM: "; creating it needs root or CAP_NET_ADMIN",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -47,9 +48,9 @@ class Namespace:
             os.close(before)
             os.close(inside)
 
-    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a program inside; CalledProcessError when it fails."""
-        inside = ["nsenter", f"--net=/proc/{self.pid}/ns/net", *command]
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a program inside, no shell; CalledProcessError when it fails."""
+        inside = ["nsenter", f"--net=/proc/{self.pid}/ns/net", *shlex.split(command)]
         return subprocess.run(inside, capture_output=True, check=True, text=True, timeout=60)
 
 
@@ -70,11 +71,11 @@ def two_namespaces() -> Iterator[tuple[Namespace, Namespace]]:
 def join(first: Namespace, second: Namespace, mtu: int = 1500) -> tuple[str, str]:
     """A veth pair between two namespaces; the address of each end."""
     end = f"v0 mtu {mtu}"
-    first.run(f"ip link add {end} type veth peer name {end} netns {second.pid}".split())
+    first.run(f"ip link add {end} type veth peer name {end} netns {second.pid}")
     ends = ("192.0.2.1", "192.0.2.2")
     for namespace, address in zip((first, second), ends, strict=True):
-        namespace.run(["ip", "address", "add", f"{address}/24", "dev", "v0"])
-        namespace.run(["ip", "link", "set", "v0", "up"])
+        namespace.run(f"ip address add {address}/24 dev v0")
+        namespace.run("ip link set v0 up")
     return ends
 
 

@@ -193,13 +193,8 @@ def test_an_unreachable_network_is_counted() -> None:
 def test_a_forbidden_send_is_counted() -> None:
     namespace = Namespace()
     with closing(namespace), namespace.entered(), closing(UdpSocket(LOOPBACK)) as sender:
-        namespace.run(
-            [
-                "nft",
-                "add table inet t; add chain inet t out { type filter hook output priority 0; }",
-            ]
-        )
-        namespace.run(["nft", "add", "rule", "inet", "t", "out", "udp", "dport", "9", "drop"])
+        chain = "add chain ip t out { type filter hook output priority 0; }"
+        namespace.run(f"nft 'add table ip t; {chain}; add rule ip t out udp dport 9 drop'")
         sender.send(("127.0.0.1", 9), memoryview(datagrams(2)))
         assert sender.drops["send-failed"] == 2
 
@@ -232,7 +227,7 @@ def test_a_full_buffer_drops_and_counts() -> None:
     with two_namespaces() as (first, second):
         ends = join(first, second)
         shaper = "rate 8kbit burst 70000 limit 20000000"
-        first.run(f"tc qdisc add dev v0 root tbf {shaper}".split())
+        first.run(f"tc qdisc add dev v0 root tbf {shaper}")
         with first.entered():
             sender = UdpSocket((ends[0], 0))
         with closing(sender):
