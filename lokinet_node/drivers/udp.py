@@ -89,7 +89,8 @@ class UdpSocket:
         self._socket = sock = _bound(address)
         self.address: Address = sock.getsockname()
         sock.setblocking(False)
-        _set_buffers(sock)
+        _set_buffer(sock, _SO_SNDBUFFORCE, socket.SO_SNDBUF)
+        _set_buffer(sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF)
         sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
         self.segments = _try_option(sock, _UDP_SEGMENT, DATAGRAM)
@@ -297,16 +298,12 @@ def _bound(address: Address) -> socket.socket:
     return sock
 
 
-def _set_buffers(sock: socket.socket) -> None:
+def _set_buffer(sock: socket.socket, force: int, plain: int) -> None:
     """As large as permitted; beyond net.core.{r,w}mem_max only with CAP_NET_ADMIN."""
-    for force, plain in (
-        (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
-        (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
-    ):
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, force, BUFFER)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, force, BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
 
 
 def _try_option(sock: socket.socket, option: int, value: int) -> bool:
