@@ -1,0 +1,1 @@
+"""What things cost: tables to read, never a gate."""
