@@ -53,7 +53,8 @@ class TransitLane:
 
     def relay(self, cells: Cells, first: int, count: int, counter: int) -> None:
         """XOR this hop's keystream over the run and give it the next link's header."""
-        self.layer.xor_run(cells.span(first, count), counter)
+        run = cells.span(first, count) if count > 1 else cells.rows[first]
+        self.layer.xor_run(run, counter)
         write_heads(cells, first, count, self.out_id, (counter + self.offset) & MASK)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CONTROL_HANDLE: Final = 0
 ROUTER_HANDLE: Final = 1
+SINGLE: Final = ((0, 1),)
+"""The runs of a burst of one."""
 
 
 class Drop(IntEnum):
@@ -80,16 +82,17 @@ class CellPump:
         send_cells = self._port.send_cells
         out_link: PathLink | None = None
         out_first = out_end = 0
-        for first, length in runs(path_ids, counters, count):
+        for first, length in runs(path_ids, counters, count) if count > 1 else SINGLE:
             lane = paths.get(path_ids[first])
             counter = counters[first]
-            if not self._admit(lane, path_ids[first], counter, length):
-                if isinstance(lane, (TransitLane, EndLane, OwnerLane)):
-                    self._sift(lane, cells, first, length, counter, now)
-                continue
             if type(lane) is not TransitLane:
-                self._arrive(lane, cells, first, length, counter, now)
+                self._arrive(lane, cells, first, length, path_ids[first], counter, now)
                 continue
+            window = lane.window
+            if counter + length > COUNTER_LIMIT or not window.fresh(counter, length):
+                self._sift(lane, cells, first, length, counter, now)
+                continue
+            window.mark(counter, length)
             lane.relay(cells, first, length, counter)
             if lane.out_link is out_link and first == out_end:
                 out_end = first + length
@@ -102,17 +105,42 @@ class CellPump:
         if out_link is not None:
             send_cells(out_link, cells, out_first, out_end - out_first, now)
 
-    def _admit(self, lane: object, path_id: int, counter: int, length: int) -> bool:
-        """Whether a whole run may go on; marks its numbers as seen."""
-        if not isinstance(lane, (TransitLane, EndLane, OwnerLane)):
+    def _arrive(
+        self,
+        lane: object,
+        cells: Cells,
+        first: int,
+        length: int,
+        path_id: int,
+        counter: int,
+        now: Micros,
+    ) -> None:
+        """A run that does not pass through: it ends here, is ours, or leads nowhere."""
+        if not isinstance(lane, (EndLane, OwnerLane)):
             if path_id:
                 self.drops[Drop.UNKNOWN_PATH] += length
-            return False
+            return
         window = lane.window
         if counter + length > COUNTER_LIMIT or not window.fresh(counter, length):
-            return False
+            self._sift(lane, cells, first, length, counter, now)
+            return
         window.mark(counter, length)
-        return True
+        self._take(lane, cells, first, length, counter, now)
+
+    def _take(
+        self,
+        lane: EndLane | OwnerLane,
+        cells: Cells,
+        first: int,
+        length: int,
+        counter: int,
+        now: Micros,
+    ) -> None:
+        if isinstance(lane, OwnerLane):
+            at_last_hop = lane.unwrap(cells, first, length, counter)
+            self._sinks.owner_cells(lane, cells, first, length, at_last_hop, now)
+        else:
+            self._end(lane, cells, first, length, counter, now)
 
     def _sift(
         self,
@@ -132,20 +160,11 @@ class CellPump:
                 self.drops[Drop.REPLAYED] += 1
             else:
                 lane.window.mark(number, 1)
-                if type(lane) is TransitLane:
+                if isinstance(lane, TransitLane):
                     lane.relay(cells, row, 1, number)
                     self._port.send_cells(lane.out_link, cells, row, 1, now)
                 else:
-                    self._arrive(lane, cells, row, 1, number, now)
-
-    def _arrive(
-        self, lane: object, cells: Cells, first: int, length: int, counter: int, now: Micros
-    ) -> None:
-        if type(lane) is EndLane:
-            self._end(lane, cells, first, length, counter, now)
-        elif type(lane) is OwnerLane:
-            at_last_hop = lane.unwrap(cells, first, length, counter)
-            self._sinks.owner_cells(lane, cells, first, length, at_last_hop, now)
+                    self._take(lane, cells, row, 1, number, now)
 
     def _end(
         self, lane: EndLane, cells: Cells, first: int, length: int, counter: int, now: Micros
