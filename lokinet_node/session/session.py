@@ -96,7 +96,7 @@ class Session:
         self.epochs = Epochs()
         self.book = RouteBook(home.timing.path_lifetime)
         self.announcer = Announcer()
-        self.watch = Watch(home.entropy)
+        self.watch = Watch(home.entropy, now)
         self.dial: Dial | None = None
         self._home = home
         self._outlet = Outlet(remote, home, self.epochs, self.book)

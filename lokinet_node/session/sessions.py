@@ -234,7 +234,12 @@ class Sessions:
         session, initiator = self._home.pending[index]
         try:
             answer, keys = initiator.finish(body)
-        except (CryptoError, WireError):
+        except CryptoError:
             self.drops[Drop.HANDSHAKE] += 1
+            return
+        except WireError:
+            # It was the remote, and it did not make sense: that handshake is over.
+            self.drops[Drop.HANDSHAKE] += 1
+            del self._home.pending[index]
             return
         session.answered(answer, keys, now)

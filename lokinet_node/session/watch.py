@@ -44,6 +44,7 @@ class Watch:
         "_next",
         "_number",
         "_pings",
+        "_polled",
         "_round_trip",
         "_rounds",
         "_sent",
@@ -52,8 +53,9 @@ class Watch:
         "token",
     )
 
-    def __init__(self, entropy: Entropy) -> None:
+    def __init__(self, entropy: Entropy, now: Micros) -> None:
         self._entropy = entropy
+        self._polled = now
         self._round_trip = RoundTrip()
         self.token: bytes | None = None
         """Of the ping that is out; None: nothing is in doubt."""
@@ -75,12 +77,17 @@ class Watch:
         return min(LONGEST_WAIT, max(PING_WAIT, 2 * (self.rtt or estimate)))
 
     def poll(self, sent: int, last_heard: Micros, estimate: Micros, now: Micros) -> None:
-        """`sent`: records sent so far that call for some answer."""
+        """`sent`: records sent so far that call for some answer.
+
+        Nobody tells when they were sent, only that it was after the poll before: what was heard
+        since then counts as their answer.
+        """
+        before, self._polled = self._polled, now
         if sent != self._sent:
             self._sent = sent
-            if self._waiting is None or last_heard >= self._waiting:
-                self._waiting = now
-        elif self._waiting is not None and last_heard >= self._waiting:
+            if self._waiting is None:
+                self._waiting = before
+        if self._waiting is not None and last_heard > self._waiting:
             self._waiting = None
         quiet = min(LONGEST_QUIET, max(QUIET, 3 * (self.rtt or estimate)))
         if self._waiting is not None and now - self._waiting >= quiet:
