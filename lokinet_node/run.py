@@ -69,6 +69,7 @@ class _Process:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Micros = 0
         self._stop = asyncio.Event()
+        self._failure: OperatorError | None = None
 
     async def main(self) -> None:
         loop = asyncio.get_running_loop()
@@ -89,6 +90,8 @@ class _Process:
             self._log.info("node.started", role=self._config.role.name.lower())
             self._check()
             await self._stop.wait()
+            if self._failure is not None:
+                raise self._failure
             self._log.info("node.stopping")
             await wiring.stop()
 
@@ -111,11 +114,18 @@ class _Process:
         if tun is None:
             return
         now = self._now()
-        for _ in range(TURNS):
-            size = tun.read_into(buffer)
-            if not size:
-                break
-            node.from_tun(buffer, size, now)
+        try:
+            for _ in range(TURNS):
+                size = tun.read_into(buffer)
+                if not size:
+                    break
+                node.from_tun(buffer, size, now)
+        except OperatorError as error:
+            # Somebody removed the device: nothing can be done without it.
+            self._loop.remove_reader(tun.fileno())
+            self._failure = error
+            self._stop.set()
+            return
         node.flush_tun(now)
         self._after()
 

@@ -13,6 +13,7 @@ from lokinet_node.base.names import format_loki, format_snode
 from lokinet_node.burst import DATAGRAM
 from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.node.client import ClientRole
+from lokinet_node.node.traffic import Drop as TunDrop
 from lokinet_node.path.owned import Path
 from lokinet_node.path.pump import Drop as PathDrop
 from lokinet_node.session.addresses import remote_loki
@@ -54,7 +55,11 @@ def drops_status(node: Node) -> dict[str, int]:
     named = {f"link.{kind.name.lower()}": node.network.links.drops[kind] for kind in LinkDrop}
     named |= {f"path.{kind.name.lower()}": node.pump.drops[kind] for kind in PathDrop}
     if node.traffic is not None:
-        named |= {f"tun.{name}": count for name, count in node.traffic.named_drops().items()}
+        traffic = node.traffic
+        uncut, unjoined = traffic.other_drops()
+        named |= {f"tun.{kind.name.lower()}": traffic.drops[kind] for kind in TunDrop}
+        named |= {f"tun.out.{name}": count for name, count in uncut.items()}
+        named |= {f"tun.in.{name}": count for name, count in unjoined.items()}
     named["control.malformed"] = node.bad_messages
     named["contacts.refused"] = node.network.refused_contacts
     return {name: count for name, count in named.items() if count}

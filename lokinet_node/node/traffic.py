@@ -18,6 +18,7 @@ from collections import deque
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
 from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_MESSAGE, Plaintexts
@@ -128,7 +129,10 @@ class Traffic:
     def _refuse(self, buffer: bytearray, size: int) -> None:
         """An address that maps to nobody: the sender hears so by ICMP."""
         self.drops[Drop.NO_REMOTE] += 1
-        answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), HOST_UNKNOWN)
+        try:
+            answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), HOST_UNKNOWN)
+        except WireError:
+            return
         if answer:
             self._write_packet(NO_OFFLOAD + answer)
 
@@ -184,11 +188,6 @@ class Traffic:
         contents = (incoming.content(row) for row in range(count) if types[row] == TYPE_MESSAGE)
         return [bytes(content) for content in contents if content is not None]
 
-    def named_drops(self) -> dict[str, int]:
-        """Every counter by its name."""
-        named = {kind.name.lower(): self.drops[kind] for kind in Drop}
-        for name, count in self._splitter.drops.items():
-            named[f"out.{name}"] = count
-        for name, count in self._merger.drops.items():
-            named[f"in.{name}"] = count
-        return named
+    def other_drops(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Counters of packets that were not cut into records, and of records that were none."""
+        return self._splitter.drops, self._merger.drops
