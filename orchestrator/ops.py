@@ -59,6 +59,8 @@ class ProcessSpec:
     """Where it answers TCP, if it does."""
     fetch: str | None = None
     """The path of a page it serves, if it does."""
+    nursery: tuple[str, ...] = ()
+    """Command of a warm parent that can fork it, told `argv[-1]`; empty: always run by argv."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Desired:
     name: str
     prefix_length: int
     nodes: tuple[NodeSpec, ...]
+    nursery: tuple[str, ...] = ()
+    """Command of the nursery its nodes will be forked from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,8 @@ class CreateNetwork:
     """Make the place all nodes live in, with no way out."""
 
     name: str
+    nursery: tuple[str, ...] = ()
+    """Command of the nursery to warm up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,7 @@ def subject(op: Op) -> str:
     match op:
         case CreateKeys(requests):
             return f"keys:{len(requests)}"
-        case CreateNetwork(name) | RemoveNetwork(name):
+        case CreateNetwork(name=name) | RemoveNetwork(name):
             return f"network:{name}"
         case CreateNode(spec):
             return f"node:{spec.name}"

@@ -79,7 +79,7 @@ def plan(desired: Desired, observed: Observed) -> Plan:
         keys = draft.add(CreateKeys(requests), "not found")
     network = None
     if not observed.exists:
-        network = draft.add(CreateNetwork(desired.name), "not found")
+        network = draft.add(CreateNetwork(desired.name, desired.nursery), "not found")
     wanted = {node.name for node in desired.nodes}
     for name, node in observed.nodes.items():
         if name not in wanted:

@@ -79,8 +79,10 @@ class NetnsBackend:
         match op:
             case CreateKeys(requests):
                 self._create_keys(requests)
-            case CreateNetwork():
+            case CreateNetwork(nursery=nursery):
                 self._create_network()
+                if nursery:
+                    self._ask({"verb": "warm", **self._nursery(nursery)})
             case CreateNode():
                 self._create_node(op)
             case StartProcess(node, process):
@@ -241,11 +243,19 @@ class NetnsBackend:
                 "node": node,
                 "process": process.name,
                 "argv": list(process.argv),
-                "env": {**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
                 "cwd": str(self.places.node(node)),
                 "log": process.log,
+                **self._nursery(process.nursery),
             }
         )
+
+    def _nursery(self, argv: tuple[str, ...]) -> Message:
+        """The part of a request that says how to start programs and by whom."""
+        return {
+            "nursery": list(argv),
+            "nursery_log": str(self.places.state / "nursery.log"),
+            "env": {**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
+        }
 
 
 @dataclass(slots=True)

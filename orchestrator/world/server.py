@@ -11,14 +11,14 @@ import os
 import selectors
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from orchestrator.world.messages import MAX_BYTES, Message, receive, send
-from orchestrator.world.nodes import BRIDGE, Node, NodeRequest, Process, start_making
+from orchestrator.world.nodes import BRIDGE, Node, NodeRequest, start_making
 from orchestrator.world.spawn import Namespaces, SpawnError, inhabitants, ip_batch, spawn
+from orchestrator.world.starter import Starter, now_us
 
 __all__ = ["World"]
 
@@ -63,6 +63,11 @@ class World:
     _deadlines: dict[int, int] = field(default_factory=dict)
     """pid → when its process group is killed."""
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _starter: Starter = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The starter shares our selector."""
+        self._starter = Starter(self._selector)
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve for ever; only a `shutdown` or a signal ends it."""
@@ -82,10 +87,10 @@ class World:
     def _timeout(self) -> float | None:
         if not self._deadlines:
             return None
-        return max(0.0, (min(self._deadlines.values()) - _now()) / 1e6)
+        return max(0.0, (min(self._deadlines.values()) - now_us()) / 1e6)
 
     def _kill_overdue(self) -> None:
-        now = _now()
+        now = now_us()
         for pid in [pid for pid, due in self._deadlines.items() if due <= now]:
             del self._deadlines[pid]
             _signal_group(pid, signal.SIGKILL)
@@ -137,7 +142,7 @@ class World:
         connection.socket.close()
         if connection.running is not None:
             _signal_group(connection.running, signal.SIGHUP)
-            self._deadlines[connection.running] = _now() + HANG_UP_GRACE_US
+            self._deadlines[connection.running] = now_us() + HANG_UP_GRACE_US
 
     # Children
 
@@ -159,6 +164,7 @@ class World:
             for process in node.processes.values():
                 if process.pid == pid and process.exit_code is None:
                     process.exit_code = code
+        self._starter.note_end(pid, code)
         session = self._sessions.pop(pid, None)
         if session is not None:
             session.running = None
@@ -236,25 +242,11 @@ class World:
 
     def _start(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         node = self._node(message)
-        known = node.processes.get(message["process"])
-        if known is None or known.exit_code is not None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            log = os.open(message["log"], flags, 0o600)
-            nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                now = _now()
-                pid = spawn(
-                    node.namespaces,
-                    message["argv"],
-                    message["env"],
-                    message["cwd"],
-                    (nothing, log, log),
-                )
-            finally:
-                os.close(log)
-                os.close(nothing)
-            node.processes[message["process"]] = Process(pid, now)
-        self._answer(connection, {"ok": node.processes[message["process"]].pid})
+        self._starter.start(node, message, lambda reply: self._answer(connection, reply))
+
+    def _warm(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        self._starter.warm(message)
+        self._answer(connection, {"ok": "warming"})
 
     def _stop(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         process = self._node(message).processes.get(message["process"])
@@ -262,7 +254,7 @@ class World:
             self._answer(connection, {"ok": process.exit_code if process else None})
             return
         os.kill(process.pid, signal.SIGTERM)
-        self._deadlines[process.pid] = _now() + STOP_GRACE_US
+        self._deadlines[process.pid] = now_us() + STOP_GRACE_US
         self._stopping.setdefault(process.pid, []).append(connection)
 
     def _run(self, connection: Connection, message: Message, fds: list[int]) -> None:
@@ -316,6 +308,7 @@ VERBS: dict[str, Callable[[World, Connection, Message, list[int]], None]] = {
     "create_node": World._create_node,
     "remove_node": World._remove_node,
     "start": World._start,
+    "warm": World._warm,
     "stop": World._stop,
     "run": World._run,
     "signal": World._signal,
@@ -327,7 +320,3 @@ VERBS: dict[str, Callable[[World, Connection, Message, list[int]], None]] = {
 def _signal_group(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):  # it has just ended; its exit code is on its way
         os.killpg(pid, number)
-
-
-def _now() -> int:
-    return time.monotonic_ns() // 1000

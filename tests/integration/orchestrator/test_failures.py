@@ -127,7 +127,7 @@ def test_a_user_who_may_not_open_the_tun_device_is_told_how(testnet: Testnet) ->
 def test_in_a_chroot_the_host_is_unfit_and_the_message_says_chroot(testnet: Testnet) -> None:
     script = (
         'mkdir "$0/c" && mount --rbind / "$0/c" && '
-        'exec chroot "$0/c" sh -c \'cd "$0"; exec "$@"\' "$0" "$@"'
+        'chroot "$0/c" sh -c \'cd "$0"; exec "$@"\' "$0" "$@"; exit $?'
     )
     prefix = ("unshare", "-m", "sh", "-c", script, str(testnet.root))
     result = testnet.run("up", testnet.configure(SMALL), prefix=prefix)

@@ -118,10 +118,10 @@ def test_shell_gives_a_terminal_with_job_control(small: Testnet) -> None:
             said += os.read(terminal, 4096)
         said = said.partition(text)[2]
 
-    os.write(terminal, b"echo at-$HOSTNAME; tty && sleep 60\n")
+    os.write(terminal, b"echo at-$HOSTNAME; sh -c 'tty; exec sleep 60'\n")
     read_until(b"at-alice")
     read_until(b"/dev/pts/")
-    os.write(terminal, b"\x03")  # reaches sleep, not the shell
+    os.write(terminal, b"\x03")  # ends that program, not the shell
     os.write(terminal, b"echo still-$((40+2)); exit 5\n")
     read_until(b"still-42")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
