@@ -25,7 +25,7 @@ from lokinet_node.wire.control import LinkKind, PathKind, Status
 from lokinet_node.wire.introset import decode_sealed_introset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from lokinet_node.base.ground import Ground
     from lokinet_node.base.units import Micros
@@ -48,7 +48,7 @@ class TrafficHost(Protocol):
     def receive(self, lane: EndLane, cells: Cells, first: int, count: int, now: Micros) -> None:
         """Records of one path."""
 
-    def retain(self, hops: set[Hop]) -> None:
+    def retain(self, hops: Container[Hop]) -> None:
         """Forget whoever came on a path that is not among these any more."""
 
 

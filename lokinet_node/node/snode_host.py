@@ -22,6 +22,8 @@ from lokinet_node.session.streams import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lokinet_node.base.units import Micros
     from lokinet_node.burst import Cells
     from lokinet_node.node.traffic import Traffic
@@ -79,7 +81,7 @@ class SnodeHost:
         if heads[1::3] == (ROUTER_INDEX,) * count:
             self.traffic.records(visitor.remote, visitor.receive, cells, first, counters)
 
-    def retain(self, hops: set[Hop]) -> None:
+    def retain(self, hops: Container[Hop]) -> None:
         """Forget the visitors whose paths are gone."""
         for hop in [hop for hop in self._visitors if hop not in hops]:
             visitor = self._visitors.pop(hop)

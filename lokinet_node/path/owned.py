@@ -155,7 +155,8 @@ class OwnPaths:
 
     def __init__(self, netid: bytes, timing: Timing, entropy: Entropy, port: LinkPort) -> None:
         """`port` reaches the first hops."""
-        self.paths: set[Path] = set()
+        self.paths: dict[Path, None] = {}
+        """In the order in which they were begun: a seed must repeat a run."""
         self.built = self.attempts = self.timeouts = self.failures = 0
         self._netid = netid
         self._timing = timing
@@ -194,7 +195,7 @@ class OwnPaths:
             expires,
             purpose=purpose,
         )
-        self.paths.add(path)
+        self.paths[path] = None
         self.attempts += 1
         message = encode_build(Build(path.path_id, slots))
         self._port.send_message(link, LinkKind.BUILD, message, now)
@@ -264,7 +265,7 @@ class OwnPaths:
 
     def _forget(self, path: Path) -> None:
         path.state = State.DEAD
-        self.paths.discard(path)
+        self.paths.pop(path, None)
         path.link.paths.pop(path.path_id, None)
 
     def close(self, path: Path, now: Micros, reason: str = "closed") -> None:

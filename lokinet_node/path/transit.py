@@ -91,7 +91,8 @@ class Transit:
     ) -> None:
         """`onion_keys` starts empty: the node sets it and rotates it."""
         self.onion_keys: Mapping[int, KeyPair] = {}
-        self.hops: set[Hop] = set()
+        self.hops: dict[Hop, None] = {}
+        """In the order in which they were made: a seed must repeat a run."""
         self.builds_refused = 0
         self._router = router
         self._netid = netid
@@ -176,7 +177,7 @@ class Transit:
     def _finish(self, hop: Hop, keys: HopKeys) -> None:
         record = hop.record
         hop.keys = keys
-        self.hops.add(hop)
+        self.hops[hop] = None
         if hop.next_link is None:
             hop.end = EndLane(
                 hop,
@@ -219,7 +220,9 @@ class Transit:
 
     def link_down(self, link: PathLink, router: RouterID | None, now: Micros) -> None:
         """A link died: tell the other side of each path that used it."""
-        for hop in {hop for hop in map(_hop_of, link.paths.values()) if hop is not None}:
+        for hop in dict.fromkeys(
+            hop for hop in map(_hop_of, link.paths.values()) if hop is not None
+        ):
             self._remove(hop)
             if hop.prev_link is link:
                 self._tell_next(hop, now)
@@ -318,7 +321,7 @@ class Transit:
         return (hop for hop in list(self.hops) if hop.control is not None)
 
     def _remove(self, hop: Hop) -> None:
-        self.hops.discard(hop)
+        self.hops.pop(hop, None)
         hop.prev_link.paths.pop(hop.prev_id, None)
         if hop.next_link is not None:
             hop.next_link.paths.pop(hop.record.next_path_id, None)
