@@ -36,6 +36,15 @@ class Channel:
         """Smoothed time between a sequenced frame and its acknowledgement."""
         return self._trip.smoothed
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a sequenced frame is out and not acknowledged."""
+        return self._outgoing.has_flights
+
+    def assume_rtt(self, measured: Micros) -> None:
+        """What the carrier knows of the round trip, good until the first acknowledgement."""
+        self._trip.assume(measured)
+
     def send(self, kind: int, payload: bytes, now: Micros, *, sequenced: bool = True) -> None:
         """Queue a message of at most 16 KiB, or of one frame when it is not sequenced.
 

@@ -94,6 +94,11 @@ class Outgoing:
         self._next_sequence = 1
         self._next_message = 1
 
+    @property
+    def has_flights(self) -> bool:
+        """Whether anything is in flight."""
+        return bool(self._flights)
+
     def put(self, kind: int, payload: bytes, now: Micros, *, sequenced: bool) -> None:
         """Queue a message; LocalProtocolError when it cannot be one."""
         if not NOTHING < kind < 256:

@@ -23,6 +23,11 @@ class RoundTrip:
         self.timeout = FIRST_TIMEOUT
         self._variation: Micros = 0
 
+    def assume(self, measured: Micros) -> None:
+        """Take a round trip the carrier measured, until there is one of our own."""
+        if self.smoothed is None:
+            self.timeout = min(MOST_TIMEOUT, max(LEAST_TIMEOUT, 3 * measured))
+
     def sample(self, measured: Micros) -> None:
         """Take in one round trip that is known not to be of a retransmission."""
         if self.smoothed is None:

@@ -149,6 +149,8 @@ class Links:
                 link.silent_since = now
                 self._timers.arm(link, now + SIGN_OF_LIFE)
             self._deliver(link, cells, path_ids, counters, count, now)
+        if link.channel.is_waiting:
+            link.liveness.sent(now)  # what came was not the answer to that
         if controls:
             self._settle(link, now)
 
@@ -264,6 +266,8 @@ class Links:
 
     def _greet(self, link: Link, now: Micros) -> None:
         """A new keypair is in use: both ends say so at once, and measure the round trip."""
+        if link.rtt is not None:
+            link.channel.assume_rtt(link.rtt)
         self._probe(link, link.liveness.probe(now), now)
         self._settle(link, now)
 

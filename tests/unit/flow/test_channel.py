@@ -162,6 +162,23 @@ def test_a_sequenced_frame_is_acknowledged_at_once() -> None:
     assert one.rtt == 2 * MILLISECOND
 
 
+def test_the_carrier_s_round_trip_serves_until_there_is_an_own_one() -> None:
+    one, two = Channel(LINK_CAPACITY), Channel(LINK_CAPACITY)
+    one.assume_rtt(40 * MILLISECOND)
+    assert not one.is_waiting
+    one.send(3, b"x", START)
+    (frame,) = one.frames(START)
+    assert one.is_waiting
+    assert one.deadline() == START + 120 * MILLISECOND
+    two.receive(frame, START)
+    one.receive(two.frames(START)[0], START + 2 * MILLISECOND)
+    assert not one.is_waiting
+    one.assume_rtt(SECOND)
+    one.send(3, b"y", START)
+    one.frames(START)
+    assert one.deadline() == START + 50 * MILLISECOND
+
+
 def test_a_duplicate_is_acknowledged_again_but_not_delivered() -> None:
     one, two = Channel(LINK_CAPACITY), Channel(LINK_CAPACITY)
     one.send(3, b"x", START)
@@ -264,6 +281,15 @@ def test_partial_messages_are_dropped_after_5_s() -> None:
     for sequence in range(5, 9):
         channel.receive(fragment(sequence, sequence, 0, 2), late)
     assert decode_frame(channel.frames(late)[0]).acknowledged == 8
+
+
+def test_a_message_given_up_by_its_sender_makes_room_at_once() -> None:
+    channel = Channel(LINK_CAPACITY)
+    for sequence in range(1, 5):
+        channel.receive(fragment(sequence, sequence, 0, 2), START)
+    assert channel.receive(encode_frame(Frame(sequence=5, message=3)), START) == []
+    channel.receive(fragment(6, 6, 0, 2), START)
+    assert decode_frame(channel.frames(START)[0]).acknowledged == 6
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from lokinet_node.base.units import MILLISECOND, SECOND
 from lokinet_node.burst import DATAGRAM
 from lokinet_node.testing.fakenet import FakeNetwork, Faults
-from tests.unit.link.world import Node, feed, two
+from tests.unit.link.world import Node, Tap, feed, two
 
 
 def sends_on_the_lower_start(node: Node, peer: Node) -> bool:
@@ -102,3 +102,25 @@ def test_over_a_bad_network_the_link_comes_up_and_works(seed: int) -> None:
     network.faults = Faults()
     network.run(SECOND)
     works_both_ways(network, one, other)
+
+
+def test_a_link_the_peer_brought_up_needs_no_further_tries_of_our_own() -> None:
+    network, low, high = two()
+    low.deaf_to = high.deaf_to = {2}
+    low.connect(high)
+    high.connect(low)
+    network.run(MILLISECOND)
+    for starter, other in ((high, low), (low, high)):
+        starter.deaf_to = set()
+        tap = Tap(network)
+        network.run_until(lambda s=starter, o=other: o.is_up(s), SECOND)  # type: ignore[misc]
+        tap.clear()
+        network.run(10 * SECOND)
+        assert tap.of(low, 1) == tap.of(high, 1) == []
+        assert (low.link(high).attempt, high.link(low).attempt) == (None, None)
+        low.deaf_to = high.deaf_to = {2}
+        low.links.disconnect(low.link(high), network.now)
+        high.links.disconnect(high.link(low), network.now)
+        low.connect(high)
+        high.connect(low)
+        network.run(MILLISECOND)

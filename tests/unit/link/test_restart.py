@@ -112,6 +112,36 @@ def test_a_rekey_that_meets_one_who_gave_us_up_starts_afresh_too() -> None:
     talk(network, one, other)
 
 
+def test_a_keypair_offered_to_one_we_gave_up_is_void() -> None:
+    network, one, other = linked()
+    network.run(SECOND)
+    other.deaf_to = {4}
+    one.links._handshaker.begin(one.link(other), network.now, patience=None)
+    network.run(10 * MILLISECOND)
+    other.links.disconnect(other.link(one), network.now)
+    other.deaf_to = set()
+    # The pings of one on the new keys would bring up a link with a channel out of step.
+    assert network.run_until(lambda: bool(one.downs()), SECOND) <= 450 * MILLISECOND
+    assert one.downs() == [Reason.DEAD]
+    assert other.ups() == 1
+    assert set(other.drops()) == {"UNKNOWN_INDEX"}
+
+
+def test_a_keypair_offered_to_a_new_life_outlasts_the_link_to_the_old_one() -> None:
+    network, one, other = linked()
+    network.run(SECOND)
+    again = restarted(network, other)
+    one.deaf_to = {4}
+    one.send(again, [1])
+    network.run(250 * MILLISECOND)
+    again.connect(one)
+    network.run_until(lambda: bool(one.downs()), SECOND)
+    one.deaf_to = set()
+    assert network.run_until(lambda: one.is_up(again), SECOND) < 250 * MILLISECOND
+    assert again.downs() == []
+    talk(network, one, again)
+
+
 def test_both_giving_each_other_up_and_calling_at_once_ends_with_one_link() -> None:
     network, one, other = linked()
     network.run(SECOND)
