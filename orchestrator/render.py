@@ -141,12 +141,20 @@ def _sections(
     if node.name == seeds[0]:
         sections["bootstrap"].append(("seed-node", True))
     sections["bootstrap"] += [
-        ("add-node", str(places.node(seed) / "self.signed")) for seed in seeds if seed != node.name
+        ("add-node", str(places.node(router) / "self.signed"))
+        for router in _start_from(topology, node.name, seeds)
     ]
     parameters = {**topology.private_network, **group.private_network}
     if parameters:
         sections["private-network"] = list(parameters.items())
     return sections
+
+
+def _start_from(topology: Topology, node: str, seeds: list[str]) -> list[str]:
+    """The routers a node asks first: the seeds; for a lone seed, whom it asks after a restart."""
+    routers = [member.name for member in members(topology) if member.group.role == "router"]
+    others = [seed for seed in seeds if seed != node]
+    return others or [router for router in routers if router != node][:1]
 
 
 def _path_owner(topology: Topology, group: ClientGroup | ServiceGroup, directory: Path) -> Section:

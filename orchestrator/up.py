@@ -15,7 +15,7 @@ from orchestrator.backends import Backend
 from orchestrator.control import full_status
 from orchestrator.errors import CheckFailed
 from orchestrator.ops import Desired, NodeSpec, Observed
-from orchestrator.page import Page, Route, fetch, route_between
+from orchestrator.page import Page, Way, fetch, way_between
 from orchestrator.plan import Plan, plan
 from orchestrator.readiness.wait import Pair, Ready, wait_until_ready
 
@@ -32,7 +32,9 @@ class Outcome:
     """None where the topology has no client or no service with a page."""
     client: str
     service: str
-    route: Route | None
+    there: Way | None
+    """From the client to the service."""
+    back: Way | None
     seconds: float
     """From the call to the page."""
     seconds_from_first_node: float
@@ -52,14 +54,15 @@ def bring_up(
     page, pair = _fetch_page(desired, backend, ready)
     now = time.monotonic()
     started_us = first_start_us(backend.observe())
-    route = _route(desired, ready, pair) if pair else None
+    there, back = _ways(desired, ready, pair) if pair else (None, None)
     return Outcome(
         plan=todo,
         ready=ready,
         page=page,
         client=pair.client if pair else "",
         service=pair.service if pair else "",
-        route=route,
+        there=there,
+        back=back,
         seconds=now - began,
         seconds_from_first_node=now - started_us / 1e6,
     )
@@ -91,8 +94,8 @@ def _fetch_page(
     return None, None
 
 
-def _route(desired: Desired, ready: Ready, pair: Pair) -> Route | None:
+def _ways(desired: Desired, ready: Ready, pair: Pair) -> tuple[Way | None, Way | None]:
     nodes: dict[str, NodeSpec] = {node.name: node for node in desired.nodes}
     names = {address: name for name, address in ready.addresses.items()}
-    ends = (nodes[pair.client].control, nodes[pair.service].control)
-    return route_between(full_status(ends[0]), full_status(ends[1]), names)
+    client, service = (full_status(nodes[end].control) for end in (pair.client, pair.service))
+    return way_between(client, service, names), way_between(service, client, names)

@@ -7,6 +7,7 @@ exits. Standard output is data, standard error is chatter.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from orchestrator.errors import EXIT_INTERRUPTED, OperatorError
@@ -16,15 +17,16 @@ __all__ = ["main"]
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    from orchestrator.cli.arguments import parse
-
-    arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
+        from orchestrator.cli.arguments import parse
+
+        arguments = parse(sys.argv[1:] if argv is None else argv)
         return int(arguments.run(arguments))
     except OperatorError as error:
         print(f"testnet: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # we are ending; no second one changes how
         print("testnet: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from orchestrator.backends import Backend, Running
 from orchestrator.cli.network import node_of, observed_network
@@ -58,16 +59,47 @@ def _on_terminal(backend: Backend, node: str, argv: list[str]) -> int:
 
 def _on_descriptors(backend: Backend, node: str, argv: list[str]) -> int:
     sys.stdout.flush()
-    try:
-        running = backend.exec(node, argv, (0, 1, 2), _environment())
-    except CheckFailed as error:
-        print(f"testnet: {error}", file=sys.stderr)
-        return EXIT_CANNOT_START
-    try:
-        with _passing_signals(running):
+    with _signals_kept() as signals:  # from here on, a signal is the program's, never only ours
+        try:
+            running = backend.exec(node, argv, (0, 1, 2), _environment())
+        except CheckFailed as error:
+            print(f"testnet: {error}", file=sys.stderr)
+            return EXIT_CANNOT_START
+        try:
+            signals.pass_to(running)
             return _shell_code(running.wait())
+        finally:
+            running.close()
+
+
+@dataclass(slots=True)
+class _Signals:
+    """Those we got; passed on as soon as there is somebody to pass them to."""
+
+    early: list[int] = field(default_factory=list)
+    running: Running | None = None
+
+    def receive(self, number: int, _frame: object) -> None:
+        if self.running is None:
+            self.early.append(number)
+        else:
+            self.running.signal(number)
+
+    def pass_to(self, running: Running) -> None:
+        self.running = running
+        for number in self.early:
+            running.signal(number)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[_Signals]:
+    signals = _Signals()
+    before = {number: signal.signal(number, signals.receive) for number in PASSED_ON}
+    try:
+        yield signals
     finally:
-        running.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _environment() -> dict[str, str]:
@@ -76,19 +108,6 @@ def _environment() -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
     return {**kept, "PATH": f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"}
-
-
-@contextmanager
-def _passing_signals(running: Running) -> Iterator[None]:
-    before = {
-        number: signal.signal(number, lambda received, _: running.signal(received))
-        for number in PASSED_ON
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _shell_code(code: int) -> int:

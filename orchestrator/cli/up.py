@@ -17,6 +17,7 @@ from orchestrator.errors import EXIT_OK, OperatorError
 from orchestrator.lifecycle import bring_down
 from orchestrator.load import find_topology, load
 from orchestrator.ops import Desired
+from orchestrator.page import Way
 from orchestrator.plan import plan
 from orchestrator.preflight import check_host, check_proc
 from orchestrator.render import render
@@ -25,6 +26,8 @@ from orchestrator.up import Outcome, bring_up
 from orchestrator.world.maps import choose_maps
 
 __all__ = ["up"]
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def up(arguments: argparse.Namespace) -> int:
@@ -38,14 +41,13 @@ def up(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(desired, backend, arguments.json)
     check_host(_programs(desired))
-    with locked(places):
+    with _interrupted_once(), locked(places):
         was_up = backend.observe().exists
         try:
             places.create()
             if one_id:
                 tell("only one user id can be mapped: applications run as root of their namespace")
-            with _sigterm_interrupts():
-                outcome = bring_up(desired, backend, arguments.timeout, tell)
+            outcome = bring_up(desired, backend, arguments.timeout, tell)
         except BaseException as error:
             _clean_up(places, was_up, arguments.keep_on_failure, error)
             raise
@@ -70,28 +72,42 @@ def _dry_run(desired: Desired, backend: NetnsBackend, as_json: bool) -> int:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """A supervisor's SIGTERM ends `up` as Ctrl-C does."""
+def _interrupted_once() -> Iterator[None]:
+    """Ctrl-C and a supervisor's SIGTERM end `up`; a second one does not stop the cleaning up."""
 
     def interrupt(*_: object) -> None:
+        _ignore_interrupts()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except KeyboardInterrupt:
+        raise  # still deaf: nothing but the end of the process comes now
+    except BaseException:
+        _restore(before)
+        raise
+    _restore(before)
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _ignore_interrupts() -> None:
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _clean_up(places: Places, was_up: bool, keep: bool, error: BaseException) -> None:
-    """Take down what this run began; a second Ctrl-C must not stop that."""
+    """Take down what this run began; no Ctrl-C may stop that."""
     if was_up:
         return
     if keep and isinstance(error, OperatorError):
         tell(f"network {places.name!r} is left as it is: `testnet down --name {places.name}`")
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    _ignore_interrupts()
     bring_down(places)
 
 
@@ -103,18 +119,23 @@ def _print_outcome(places: Places, outcome: Outcome, as_json: bool) -> None:
     page = outcome.page
     if page is not None:
         print(f"page     {page.status} {page.url} ({page.address}), fetched by {outcome.client}")
-        if outcome.route is not None:
-            ours, theirs = outcome.route.client_hops, outcome.route.service_hops
-            hops = [*ours[:-1], f"{ours[-1]} (pivot)", *theirs[1:]]
-            way = " → ".join([outcome.client, *hops, outcome.service])
-            print(f"hops     {len(ours)}+{len(theirs)}: {way}")
+        _print_way("hops     {} there:", outcome.client, outcome.there, outcome.service)
+        _print_way("         {} back: ", outcome.service, outcome.back, outcome.client)
         curl = f"curl took {format_seconds(page.seconds)}"
         print(f"time     {format_seconds(outcome.seconds)} for all, {curl}")
         print(f"try      testnet exec {outcome.client} -- curl {page.url}")
 
 
+def _print_way(head: str, sender: str, way: Way | None, receiver: str) -> None:
+    if way is not None:
+        ours, theirs = way.sender_hops, way.receiver_hops
+        hops = " → ".join([*ours[:-1], f"{ours[-1]} (pivot)", *theirs[1:]])
+        count = head.format(f"{len(ours)}+{len(theirs)}")
+        print(f"{count} {sender} → {hops} → {receiver}")
+
+
 def _as_data(places: Places, outcome: Outcome) -> dict[str, Any]:
-    page, route = outcome.page, outcome.route
+    page = outcome.page
     return {
         "name": places.name,
         "changes": len(outcome.plan.steps),
@@ -129,7 +150,14 @@ def _as_data(places: Places, outcome: Outcome) -> dict[str, Any]:
             "address": page.address,
             "seconds": page.seconds,
         },
-        "hops": route and {"client": list(route.client_hops), "service": list(route.service_hops)},
+        "hops": {"there": _way_data(outcome.there), "back": _way_data(outcome.back)},
         "seconds": round(outcome.seconds, 3),
         "seconds_from_first_node": round(outcome.seconds_from_first_node, 3),
     }
+
+
+def _way_data(way: Way | None) -> dict[str, list[str]] | None:
+    """Both halves from the sender to the receiver; the pivot is in both."""
+    if way is None:
+        return None
+    return {"sender_hops": list(way.sender_hops), "receiver_hops": list(way.receiver_hops)}

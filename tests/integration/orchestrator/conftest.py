@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.orchestrator.command import Testnet, new_testnet
+from tests.integration.orchestrator.command import SMALL, Testnet, new_testnet
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
@@ -33,3 +33,14 @@ def testnet(standin_packages: Path) -> Iterator[Testnet]:
     """The command; whatever a failed test leaves is ended."""
     with new_testnet(standin_packages) as net:
         yield net
+
+
+@pytest.fixture(scope="module")
+def small(standin_packages: Path) -> Iterator[Testnet]:
+    """A network that is up, one for all tests of a module: they leave it as it is."""
+    with new_testnet(standin_packages) as net:
+        result = net.run("up", net.configure(SMALL))
+        assert result.returncode == 0, result.stderr
+        yield net
+        assert net.run("down").returncode == 0
+        assert net.leftovers() == []

@@ -12,23 +12,12 @@ import os
 import pty
 import select
 import signal
-from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.orchestrator.command import SMALL, Testnet, until
+from tests.integration.orchestrator.command import Testnet, until
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def small(testnet: Testnet) -> Iterator[Testnet]:
-    """A network that is up."""
-    result = testnet.run("up", testnet.configure(SMALL))
-    assert result.returncode == 0, result.stderr
-    yield testnet
-    assert testnet.run("down").returncode == 0
-    assert testnet.leftovers() == []
 
 
 def test_exec_passes_input_output_errors_and_the_exit_code(small: Testnet) -> None:
@@ -96,9 +85,8 @@ def test_a_node_is_a_world_without_a_way_out(small: Testnet) -> None:
 
 
 def test_the_hosts_proxies_are_not_offered_inside(small: Testnet) -> None:
-    small.env["https_proxy"] = "http://192.0.2.1:3128"
-    small.env["WISH"] = "kept"
-    seen = small.run("exec", "alice", "--", "env").stdout
+    wishes = ("env", "https_proxy=http://192.0.2.1:3128", "WISH=kept")
+    seen = small.run("exec", "alice", "--", "env", prefix=wishes).stdout
     assert "WISH=kept" in seen
     assert "proxy" not in seen
 

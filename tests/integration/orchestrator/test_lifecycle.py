@@ -25,7 +25,7 @@ def test_up_prints_the_page_and_a_second_up_changes_nothing(testnet: Testnet) ->
     first = testnet.run("up", testnet.configure(SMALL))
     assert first.returncode == 0, first.stderr
     assert "page     200 http://" in first.stdout
-    assert "hops     4+4: alice → " in first.stdout
+    assert "hops     4+4 there: alice → " in first.stdout
     second = testnet.run("up", testnet.configure(SMALL), "--json")
     assert second.returncode == 0, second.stderr
     assert '"changes": 0' in second.stdout

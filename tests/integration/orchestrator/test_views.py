@@ -12,25 +12,13 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.orchestrator.command import SMALL, Testnet, new_testnet, until
+from tests.integration.orchestrator.command import Testnet, until
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def small(standin_packages: Path) -> Iterator[Testnet]:
-    """One network for all views: they change nothing."""
-    with new_testnet(standin_packages) as net:
-        result = net.run("up", net.configure(SMALL))
-        assert result.returncode == 0, result.stderr
-        yield net
-        assert net.run("down").returncode == 0
-        assert net.leftovers() == []
 
 
 def test_ps_lists_every_program_with_its_pid_on_the_host(small: Testnet) -> None:

@@ -50,11 +50,18 @@ def test_every_ini_of_the_default_network_is_one_the_node_accepts() -> None:
 def test_the_first_router_is_the_seed_everybody_else_starts_from() -> None:
     nodes = {node.name: read_back(node) for node in default().nodes}
     assert nodes["router-1"].seed_node
-    assert nodes["router-1"].bootstrap_files == ()
     others = [config for name, config in nodes.items() if name != "router-1"]
     assert {config.bootstrap_files for config in others} == {
         ("/state/net/nodes/router-1/self.signed",)
     }
+
+
+def test_a_lone_seed_knows_one_router_to_come_back_to_after_a_restart() -> None:
+    """It keeps no list of its own, and those who keep one may have no use for it just then."""
+    nodes = {node.name: read_back(node) for node in default().nodes}
+    assert nodes["router-1"].bootstrap_files == ("/state/net/nodes/router-2/self.signed",)
+    alone = rendered("name: n\nhops: 1\nnodes:\n  r: {role: router}\n")
+    assert read_back(alone["r"]).bootstrap_files == ()
 
 
 def test_several_seeds_know_each_other() -> None:

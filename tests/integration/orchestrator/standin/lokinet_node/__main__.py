@@ -85,17 +85,26 @@ class StandIn:
 
     def long(self) -> dict[str, Any]:
         nodes = self.directory.parent
-        hops = [{"router": address_of(str(nodes / f"router-{i}")), "ip": ""} for i in (1, 2, 3, 4)]
+        hops = [{"router": f"{address_of(str(nodes / f'router-{i}'))}.snode"} for i in (1, 2, 3, 4)]
         if self.is_service:
             hops = [*reversed(hops[:3]), hops[3]]
         path = {"ready": True, "status": "ready", "hops": hops, "cells_in": 1, "cells_out": 1}
         endpoint = {
             "identity": f"{address_of(str(self.directory))}.loki",
             "paths": [] if self.lacks == "paths" else [path],
+            "remoteSessions": self.sessions(hops),
             "introset": {"published": 0 if self.lacks == "introset" else 1},
             "ourIP": "172.16.0.1",
         }
         return {"running": True, "services": {} if self.is_router else {"default": endpoint}}
+
+    def sessions(self, hops: list[dict[str, str]]) -> list[dict[str, Any]]:
+        """One with everybody, as a session would show it."""
+        route = [hop["router"] for hop in hops]
+        return [
+            {"remote": f"{label}.loki", "ready": True, "route": route}
+            for label, _ in self.neighbours()
+        ]
 
     def resolve(self) -> None:
         resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
