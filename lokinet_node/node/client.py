@@ -15,9 +15,9 @@ from lokinet_node.base.ids import LokiAddress, RouterID
 from lokinet_node.base.units import SECOND
 from lokinet_node.burst import CELL
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
-from lokinet_node.node.paths import PathKeeper
+from lokinet_node.node.paths import PathKeeper, undoubted
 from lokinet_node.node.snode_flow import SnodeFlow
-from lokinet_node.path.owned import OwnPaths, Path, PathLost, PathMessage, PathReady
+from lokinet_node.path.owned import OwnPaths, Path, PathCleared, PathLost, PathMessage, PathReady
 from lokinet_node.path.pump import CellPump
 from lokinet_node.session import effects as session_effects
 from lokinet_node.session.addresses import Remote, remote_loki
@@ -189,7 +189,7 @@ class ClientRole:
 
     def link_down(self, link: Link, now: Micros) -> None:
         """A first hop died."""
-        self.own.link_down(link)
+        self.own.link_down(link, now)
         self._settle(now)
 
     def link_message(self, link: Link, kind: int, payload: bytes, now: Micros) -> None:
@@ -293,7 +293,7 @@ class ClientRole:
                 return
             for event in events:
                 self._path_event(event, now)
-            if any(isinstance(event, PathReady | PathLost) for event in events):
+            if any(isinstance(event, PathReady | PathLost | PathCleared) for event in events):
                 self._paths_changed(now)
             for wish in wishes:
                 self._session_effect(wish, now)
@@ -303,6 +303,8 @@ class ClientRole:
             case PathMessage(path, kind, payload):
                 self._path_message(path, kind, payload, now)
                 return
+            case PathCleared():
+                pass
             case PathReady(path):
                 self.keeper.event(event, now)
                 self._note(event)
@@ -334,7 +336,7 @@ class ClientRole:
     def _paths_changed(self, now: Micros) -> None:
         ready = self.keeper.ready()
         self.sessions.paths_changed(ready, now)
-        self.directory.use_paths(ready, now)
+        self.directory.use_paths(undoubted(ready), now)
         lasting = frozenset(path.handle for path in self.keeper.lasting(now) if not path.purpose)
         if lasting == self._introduced or (
             not self._introduced and len(lasting) < min(FIRST_PUBLICATION, self.keeper.wanted)

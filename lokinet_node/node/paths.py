@@ -74,29 +74,35 @@ class PathKeeper:
     # --- what there is
 
     def ready(self) -> list[Path]:
-        """Paths that can be used now, those that live longest first."""
+        """Paths that can be used now: not doubtful ones, long-lived ones first."""
         paths = [path for path in self.own.paths if path.is_ready]
-        return sorted(paths, key=lambda path: -path.expires)
+        return sorted(paths, key=lambda path: (path.is_doubtful, -path.expires))
 
     def lasting(self, now: Micros) -> list[Path]:
         """Ready paths worth introducing: they outlive the time of rotation."""
         limit = now + self._timing.path_rotate_before
-        return [path for path in self.ready() if path.expires > limit]
+        return undoubted([path for path in self.ready() if path.expires > limit])
 
     def _pool(self, now: Micros) -> list[Path]:
-        """The pool's paths that count towards what is wanted, ready or being built."""
+        """The pool's paths that last, ready or being built, doubtful ones included."""
         limit = now + self._timing.path_rotate_before
         return [p for p in self.own.paths if not p.purpose and p.expires > limit]
+
+    def _is_short(self, now: Micros) -> bool:
+        """Whether a path is to be built for the pool.
+
+        What is doubtful is replaced before it is known to be dead, but only once: whoever accuses
+        others can make us build so many and no more.
+        """
+        pool = self._pool(now)
+        good = sum(not path.is_doubtful for path in pool)
+        return good < self.wanted and len(pool) < 2 * self.wanted
 
     # --- building
 
     def tick(self, now: Micros) -> None:
         """Bring the pool to what is wanted."""
-        while now >= self._next_build:
-            pool = self._pool(now)
-            building = sum(path.state is State.BUILDING for path in pool)
-            if len(pool) >= self.wanted or building >= self.wanted:
-                return
+        while now >= self._next_build and self._is_short(now):
             if not self._build(None, "", now):
                 return
 
@@ -167,8 +173,12 @@ class PathKeeper:
 
     def deadline(self, now_pool: Micros) -> Micros | None:
         """When `tick` has something to do; `now_pool` is the instant of the last tick."""
-        pool = self._pool(now_pool)
-        if len(pool) < self.wanted:
+        if self._is_short(now_pool):
             return self._next_build
         rotate = self._timing.path_rotate_before
-        return min((path.expires - rotate for path in pool), default=None)
+        return min((path.expires - rotate for path in self._pool(now_pool)), default=None)
+
+
+def undoubted(paths: list[Path]) -> list[Path]:
+    """Those that are not doubtful; all of them if there is no other."""
+    return [path for path in paths if not path.is_doubtful] or paths

@@ -7,8 +7,6 @@ an expiry and a round-trip time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.errors import WireError
@@ -19,7 +17,15 @@ from lokinet_node.crypto.errors import CryptoError
 from lokinet_node.crypto.seal import Seal
 from lokinet_node.path.control import PathControl
 from lokinet_node.path.lanes import OwnerLane
-from lokinet_node.path.onion import BuildFailed, HopChoice, HopKeys, PendingBuild, build_slots
+from lokinet_node.path.onion import BuildFailed, HopChoice, build_slots
+from lokinet_node.path.own_path import Path as Path
+from lokinet_node.path.own_path import PathCleared as PathCleared
+from lokinet_node.path.own_path import PathEvent as PathEvent
+from lokinet_node.path.own_path import PathFailed as PathFailed
+from lokinet_node.path.own_path import PathLost as PathLost
+from lokinet_node.path.own_path import PathMessage as PathMessage
+from lokinet_node.path.own_path import PathReady as PathReady
+from lokinet_node.path.own_path import State as State
 from lokinet_node.wire.control import (
     Broken,
     Build,
@@ -47,107 +53,6 @@ EXPIRY_STEPS: Final = 20
 """Expiries are rounded down to a twentieth of the network's lifetime, so that they tell little."""
 PROBE_TRIES: Final = 2
 """Unanswered pings after which a path is dead."""
-
-
-class State(Enum):
-    """Where a path is in its life."""
-
-    BUILDING = auto()
-    REGISTERING = auto()
-    READY = auto()
-    DEAD = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Path:
-    """One path of ours."""
-
-    contacts: tuple[Contact, ...]
-    port: LinkPort = field(repr=False)
-    link: PathLink
-    path_id: PathID
-    handle: Handle
-    pending: PendingBuild
-    started: Micros
-    expires: Micros
-    state: State = State.BUILDING
-    keys: list[HopKeys] = field(default_factory=list, repr=False)
-    lane: OwnerLane | None = field(default=None, repr=False)
-    control: PathControl | None = field(default=None, repr=False)
-    rtt: Micros | None = None
-    last_heard: Micros = 0
-    probe_at: Micros = 0
-    probes: int = 0
-    purpose: str = ""
-    """Whom the path was built for, as status shows it; empty for the general pool."""
-    cells_in: int = 0
-    cells_out: int = 0
-
-    @property
-    def pivot(self) -> RouterID:
-        """The last hop."""
-        return self.contacts[-1].router
-
-    @property
-    def routers(self) -> tuple[RouterID, ...]:
-        """All hops, nearest first."""
-        return tuple(contact.router for contact in self.contacts)
-
-    def carry(self, cells: Cells, count: int, now: Micros) -> bool:
-        """Wrap rows 0..count of an arena and send them; False when the path cannot any more."""
-        lane = self.lane
-        if lane is None or self.state is State.DEAD or not lane.wrap(cells, 0, count):
-            return False
-        self.cells_out += count
-        self.port.send_cells(self.link, cells, 0, count, now)
-        return True
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether data can use it."""
-        return self.state is State.READY
-
-    @property
-    def expires_s(self) -> int:
-        """Expiry in whole seconds since the epoch, as introductions carry it."""
-        return self.expires // SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class PathReady:
-    """A path can be used and introduced."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class PathFailed:
-    """A build came to nothing; `suspects` are the routers either of which may be to blame."""
-
-    path: Path
-    reason: str
-    suspects: tuple[RouterID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PathLost:
-    """A path that was ready is gone; `suspects` as in PathFailed, empty when it just expired."""
-
-    path: Path
-    reason: str
-    suspects: tuple[RouterID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PathMessage:
-    """A control message from a path's last hop that is not about the path itself."""
-
-    path: Path
-    kind: int
-    payload: bytes
-
-
-PathEvent = PathReady | PathFailed | PathLost | PathMessage
 
 
 class OwnPaths:
@@ -257,11 +162,23 @@ class OwnPaths:
         self._forget(path)
         self._events.append(PathFailed(path, reason, suspects))
 
-    def _lose(self, path: Path, reason: str, suspects: tuple[RouterID, ...]) -> None:
+    def _lose(
+        self, path: Path, reason: str, suspects: tuple[RouterID, ...], now: Micros | None = None
+    ) -> None:
+        """Give a path up; with an instant, the last suspect stands accused from then on."""
         was_ready = path.state is State.READY
         self._forget(path)
+        if now is not None:
+            self._doubt(suspects[-1], now)
         event = PathLost if was_ready else PathFailed
         self._events.append(event(path, reason, suspects))
+
+    def _doubt(self, accused: RouterID, now: Micros) -> None:
+        """Ask every other path through this router whether it is alive."""
+        for path in list(self.paths):
+            if path.state is State.READY and accused in path.routers:
+                path.is_doubtful = True
+                self.probe(path, now)
 
     def _forget(self, path: Path) -> None:
         path.state = State.DEAD
@@ -281,25 +198,29 @@ class OwnPaths:
         if not isinstance(lane, OwnerLane) or not isinstance(lane.path, Path):
             return False
         path = lane.path
+        self._lose(path, *self._verdict(path, message), now)
+        return True
+
+    @staticmethod
+    def _verdict(path: Path, message: Broken) -> tuple[str, tuple[RouterID, ...]]:
+        """Reason and suspects; the last of them is the one accused."""
         for number, key in enumerate(path.keys):
             try:
                 blame = decode_blame(Seal(key.broken).open(0, message.blob))
             except (CryptoError, WireError):
                 continue
             pair = path.routers[number : number + 2]
-            self._lose(path, f"hop {number + 1} reports code {blame.reason}", pair)
-            return True
+            return f"hop {number + 1} reports code {blame.reason}", pair
         # Not sealed by any hop: only the first hop can have made it up.
-        self._lose(path, "broken without proof", path.routers[:1])
-        return True
+        return "broken without proof", path.routers[:1]
 
-    def link_down(self, link: PathLink) -> None:
+    def link_down(self, link: PathLink, now: Micros) -> None:
         """A first hop died."""
         for path in [path for path in self.paths if path.link is link]:
             if path.state is State.BUILDING:
                 self._fail(path, "link to the first hop is down", path.routers[:1])
             else:
-                self._lose(path, "link to the first hop is down", path.routers[:1])
+                self._lose(path, "link to the first hop is down", path.routers[:1], now)
 
     # --- talking to the last hop
 
@@ -341,6 +262,9 @@ class OwnPaths:
             return
         path.last_heard = now
         path.probes = 0
+        if path.is_doubtful:
+            path.is_doubtful = False
+            self._events.append(PathCleared(path))
         for kind, payload in messages:
             self._message(path, kind, payload, now)
         if control.channel.rtt is not None:

@@ -46,6 +46,7 @@ class Dial:
         "_current",
         "_home",
         "_next",
+        "_sent",
         "_session",
         "_tries",
         "give_up",
@@ -71,6 +72,7 @@ class Dial:
         self._ask_at: Micros | None = now if introset is None else None
         self._attempts: list[Initiator] = []
         self._current: dict[RouteKey, Initiator] = {}
+        self._sent: dict[RouteKey, int] = {}
         self._next = now
         self._tries = 0
 
@@ -95,13 +97,17 @@ class Dial:
         self._next = now
 
     def send(self, routes: Sequence[Route], now: Micros) -> tuple[OwnPath, bytes] | None:
-        """The next message 1 and its path, if it is time; CryptoError for a bad introset."""
+        """The next message 1 and its path, if it is time; CryptoError for a bad introset.
+
+        `routes` are equally good ones, the preferred one first.
+        """
         if self.introset is None or now < self._next:
             return None
         if not routes:
             self._next = now + FIRST_WAIT  # or when `hurry` says that there is one
             return None
-        route = routes[self._tries % len(routes)]
+        route = min(routes, key=lambda one: self._sent.get(one.key, 0))
+        self._sent[route.key] = self._sent.get(route.key, 0) + 1
         attempt = self._current.get(route.key)
         if attempt is None:
             attempt = self._begin(self.introset, route, routes, now)
@@ -149,8 +155,10 @@ def _ways_back(
     route: Route, routes: Sequence[Route], paths: Sequence[OwnPath]
 ) -> tuple[Introduction, ...]:
     """Introductions for message 1: the route's own path, and one the remote may have a path to."""
-    candidates = [route.path, *(other.path for other in routes), *paths]
-    chosen = list(dict.fromkeys(path for path in candidates if path.is_ready))
+    others = [path for path in (*(other.path for other in routes), *paths) if path.is_ready]
+    others.sort(key=lambda path: path.is_doubtful)
+    # The route's own path comes first in any case: the remote can answer over its pivot.
+    chosen = list(dict.fromkeys((route.path, *others)))
     return tuple(
         Introduction(path.pivot, path.handle, path.expires_s)
         for path in chosen[:FIRST_INTRODUCTIONS]

@@ -3,8 +3,9 @@
 Rules: one route carries the data and is kept while it is good; it is left at once when its path
 is lost or its handle gone, and ahead of time when path or introduction has less than a tenth of a
 path's life left. Of several the one with the shortest round trip is taken. A route that did not
-answer comes last for a while; a handle reported gone is not used for a while, unless it is gone
-from the remote's own list first. Paths are wanted to two of the remote's pivots.
+answer comes last for a while, and before it one over a path that is doubtful; a handle reported
+gone is not used for a while, unless it is gone from the remote's own list first. Paths are wanted
+to two of the remote's pivots.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class OwnPath(Protocol):
     @property
     def is_ready(self) -> bool:
         """Whether cells can leave now."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a router on it may be dead: to be used only if there is nothing better."""
 
     @property
     def handle(self) -> Handle:
@@ -125,9 +130,7 @@ class RouteBook:
             for one in alive
             if one.router == path.pivot
         ]
-        found.sort(
-            key=lambda route: (self._is_silent(route, now), self._is_short(route, now), route.rtt)
-        )
+        found.sort(key=lambda route: (*self._rank(route, now), route.rtt))
         return found
 
     def choose(self, paths: Sequence[OwnPath], now: Micros, current: Route | None) -> Route | None:
@@ -141,6 +144,11 @@ class RouteBook:
                 # the same object while nothing changed: what is cached for it stays good
                 return current if kept.introduction == current.introduction else kept
         return found[0]
+
+    def best(self, paths: Sequence[OwnPath], now: Micros) -> list[Route]:
+        """Of the usable routes those that nothing speaks against, or else those with least."""
+        found = self.routes(paths, now)
+        return [one for one in found if self._rank(one, now) == self._rank(found[0], now)]
 
     def wanted(
         self, paths: Sequence[OwnPath], now: Micros, pivots: int
@@ -166,8 +174,9 @@ class RouteBook:
         early = route.expires - self._reserve
         return early if early > now else route.expires
 
-    def _rank(self, route: Route, now: Micros) -> tuple[bool, bool]:
-        return self._is_silent(route, now), self._is_short(route, now)
+    def _rank(self, route: Route, now: Micros) -> tuple[bool, bool, bool]:
+        is_silent, is_short = self._is_silent(route, now), self._is_short(route, now)
+        return is_silent, route.path.is_doubtful, is_short
 
     def _is_alive(self, one: Introduction, now: Micros) -> bool:
         return one.expires_s * SECOND > now and self._gone.get(one.handle, 0) <= now
@@ -182,14 +191,18 @@ class RouteBook:
         return self._silent.get(route.key, 0) > now
 
 
-_GOOD: Final = (False, False)
+_GOOD: Final = (False, False, False)
 
 
 def own_introductions(
     paths: Sequence[OwnPath], remote: Sequence[Introduction], now: Micros, most: int
 ) -> tuple[Introduction, ...]:
-    """How the remote can reach us: first where it has paths itself, then what lasts longest."""
+    """How the remote can reach us: first where it has paths itself, then what lasts longest.
+
+    Nothing doubtful, unless there is nothing else.
+    """
     theirs = {one.router for one in remote}
     ready = [path for path in paths if path.is_ready and path.expires_s * SECOND > now]
+    ready = [path for path in ready if not path.is_doubtful] or ready
     ready.sort(key=lambda path: (path.pivot not in theirs, -path.expires_s))
     return tuple(Introduction(path.pivot, path.handle, path.expires_s) for path in ready[:most])

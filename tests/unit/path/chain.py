@@ -168,7 +168,7 @@ class Chain:
         for name, peer in ((one, other), (other, one)):
             machine = self.machines[name]
             side = machine.sides.pop(peer)
-            machine.own.link_down(side)
+            machine.own.link_down(side, self.now)
             machine.transit.link_down(side, self.machines[peer].router, self.now)
         self.settle()
 

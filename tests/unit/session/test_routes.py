@@ -22,6 +22,7 @@ class Path:
     rtt: int | None = 10 * MILLISECOND
     life_s: int = 1200
     is_ready: bool = True
+    is_doubtful: bool = False
 
     @property
     def expires_s(self) -> int:
