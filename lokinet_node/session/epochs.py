@@ -96,8 +96,7 @@ class Epoch:
     def close(self) -> None:
         """Stop listening."""
         for stream in self._receiving:
-            if self.streams.get(stream.index) is stream:
-                del self.streams[stream.index]
+            del self.streams[stream.index]
         self._receiving.clear()
         self._sending.clear()
         self.answer = None

@@ -277,7 +277,7 @@ class Session:
         if dial.asks(now):
             self._home.effects.append(NeedIntroset(self.remote))
         try:
-            sent = dial.send(self.book.routes(self._home.paths, now), now)
+            sent = dial.send(self.book.best(self._home.paths, now), now)
         except CryptoError:
             self._dial_failed("bad introset", now)
             return

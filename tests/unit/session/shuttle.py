@@ -31,6 +31,7 @@ from lokinet_node.session.effects import (
     SessionReady,
 )
 from lokinet_node.session.plaintexts import TYPE_MESSAGE, TYPE_PACKET, Plaintexts
+from lokinet_node.session.session import Session
 from lokinet_node.session.sessions import Sessions
 from lokinet_node.session.streams import DATA_HEADS, ReceiveStream
 from lokinet_node.wire.introset import Introduction, Introset
@@ -51,8 +52,11 @@ class FakePath:
     expires_s: int
     rtt: Micros | None
     is_ready: bool = True
+    is_doubtful: bool = False
     is_frozen: bool = False
     """Cells vanish in both directions and nobody is told."""
+    is_mute: bool = False
+    """Cells of the owner vanish, those for it arrive."""
 
 
 @dataclass
@@ -107,7 +111,9 @@ class World:
 
     def transfer(self, path: FakePath, body: bytes) -> None:
         """A cell leaves the owner of a path."""
-        if self.random.random() < self.loss or path.is_frozen or not path.is_ready:
+        if self.random.random() < self.loss:
+            return
+        if path.is_frozen or path.is_mute or not path.is_ready:
             return
         copies = 2 if self.random.random() < self.duplication else 1
         for _ in range(copies):
@@ -354,3 +360,32 @@ def join(world: World, caller: Client, service: Client) -> None:
         lambda: caller.route_to(service) is not None and service.route_to(caller) is not None,
         30 * SECOND,
     )
+
+
+def pair(world: World | None = None) -> tuple[World, Client, Client]:
+    """A caller and a service with paths to three pivots each, none in common yet."""
+    world = world or World()
+    service = Client(world, 1, (1, 2, 3))
+    caller = Client(world, 2, (7, 8, 9))
+    return world, caller, service
+
+
+def joined(world: World | None = None) -> tuple[World, Client, Client]:
+    world, caller, service = pair(world)
+    join(world, caller, service)
+    world.run(2 * SECOND)
+    return world, caller, service
+
+
+def session_of(client: Client, other: Client) -> Session:
+    return client.sessions.by_remote[other.address]
+
+
+def talk(world: World, one: Client, other: Client, text: bytes) -> None:
+    """Both say something until they hear it, as a transport protocol would."""
+    for _ in range(15):
+        one.send(other, text), other.send(one, text)
+        world.run(100 * MILLISECOND)
+        if text in one.got(other) and text in other.got(one):
+            return
+    raise AssertionError(f"{text!r} did not get through within 1.5 s")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import replace
+from hashlib import blake2s
 from os import urandom
 
 import pytest
+from noise.connection import Keypair, NoiseConnection
 
 from lokinet_node.base.errors import LokinetError, WireError
 from lokinet_node.base.ids import Handle, LokiAddress, RouterID
 from lokinet_node.burst import BODY
 from lokinet_node.crypto.errors import CryptoError
-from lokinet_node.crypto.kem import kem_keypair
+from lokinet_node.crypto.kem import decapsulate, kem_keypair
 from lokinet_node.crypto.keys import KeyPair, ed25519_keypair, x25519_keypair
 from lokinet_node.session.handshake import (
     HANDLE_SIZE,
@@ -60,6 +63,42 @@ def responder(
     invited: Invitation, body: bytes, who: Identity = WEB, netid: bytes = NETID
 ) -> Responder:
     return Responder(who, invited, netid, body, urandom)
+
+
+def test_message_one_is_what_an_independent_implementation_reads() -> None:
+    invited = invitation()
+    body = initiator(invited).body(5)
+    ciphertext = body[36:1124]
+    kem_key = invited.introset.kem_key
+    salt = blake2s(ciphertext + kem_key).digest()
+    shared = decapsulate(invited.kem_secret, ciphertext)
+    pseudorandom = hmac.digest(salt, shared, "sha256")
+    psk = hmac.digest(pseudorandom, b"lokinet-testnet session psk\x01", "sha256")
+    oracle = NoiseConnection.from_name(b"Noise_IKpsk0_25519_ChaChaPoly_BLAKE2s")
+    oracle.set_as_responder()
+    oracle.set_psks(psk=psk)
+    oracle.set_keypair_from_private_bytes(Keypair.STATIC, WEB.static.secret)
+    digest = blake2s(
+        b"\x01"
+        + WEB.address
+        + kem_key
+        + invited.introset.gate_key
+        + b"\x01"
+        + bytes([3]) * 32
+        + (103).to_bytes(8, "big")
+        + (NOW // 1_000_000 + 900).to_bytes(4, "big")
+    ).digest()
+    oracle.set_prologue(
+        b"lokinet-testnet session" + b"\x01" + b"testing\0" + digest + kem_key + ciphertext
+    )
+    oracle.start_handshake()
+    payload = bytes(oracle.read_message(body[1124:]))
+    assert payload[:8] == NOW.to_bytes(8, "big")
+    assert payload[8:13] == (77).to_bytes(4, "big") + b"\x02"
+    assert payload[101:] == bytes((ALICE.address[31] >> 7,)) + bytes(6)
+    assert body[12:20] == blake2s(digest).digest()[:8]
+    mac = blake2s(body[12:20] + body[36:], key=invited.introset.gate_key, digest_size=16)
+    assert body[20:36] == mac.digest()
 
 
 def test_both_ends_agree_on_keys_and_know_each_other() -> None:

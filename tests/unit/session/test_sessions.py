@@ -13,12 +13,11 @@ from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import MILLISECOND, MINUTE, SECOND
 from lokinet_node.burst import BODY, Cells
 from lokinet_node.crypto.keys import ed25519_keypair
-from lokinet_node.session import reception, sessions
+from lokinet_node.session import handshake, reception, sessions
 from lokinet_node.session.effects import Drop, SendCell
 from lokinet_node.session.handshake import Identity, Initiator
 from lokinet_node.session.messages import Opening
 from lokinet_node.session.plaintexts import TYPE_PACKET, Plaintexts
-from lokinet_node.session.session import Session
 from lokinet_node.session.streams import (
     ROUTER_HANDLE,
     ROUTER_INDEX,
@@ -27,13 +26,9 @@ from lokinet_node.session.streams import (
     router_stream_key,
 )
 from lokinet_node.wire.introset import Introduction, Introset
-from tests.unit.session.shuttle import NETID, Client, FakePath, World, join, pivot
+from tests.unit.session.shuttle import NETID, Client, FakePath, World, join, pivot, session_of
 
 pytestmark = pytest.mark.usefixtures("sealed_once")
-
-
-def session_of(client: Client, other: Client) -> Session:
-    return client.sessions.by_remote[other.address]
 
 
 def knock(world: World, introset: Introset, path: FakePath, skew: int = 0, seed: int = 99) -> bytes:
@@ -170,6 +165,20 @@ def test_an_introset_is_honoured_until_it_expires_and_not_longer() -> None:
     service.publish()
     names = service.sessions._reception._invitations
     assert len(names) == 1, "the secrets of expired introsets must be gone"
+
+
+def test_an_answer_that_makes_no_sense_ends_that_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    service, caller = Client(world, 1, (1,)), Client(world, 2, (1,))
+    service.publish()
+    monkeypatch.setattr(handshake, "encode_answer", lambda _: b"\0\xff" + bytes(1266))
+    caller.connect(service)
+    world.run_until(lambda: bool(service.effects), SECOND)
+    answer = next(one for one in service.effects if isinstance(one, SendCell))
+    for _ in range(2):
+        caller.deliver(caller.paths[0], answer.body)
+    assert caller.dropped() == {Drop.HANDSHAKE: 1, Drop.UNKNOWN_INDEX: 1}
+    assert not caller.ready()
 
 
 def test_a_forged_record_does_not_count_as_heard() -> None:
