@@ -107,6 +107,16 @@ def test_a_silent_route_comes_last_for_a_while() -> None:
     assert pivots(known, paths, NOW + AVOIDED) == [A, B]
 
 
+def test_the_best_routes_are_those_that_nothing_speaks_against_if_there_are_any() -> None:
+    known = book(introduction(A), introduction(B), introduction(C))
+    paths = [Path(A, rtt=1), Path(B), Path(C)]
+    assert [route.path for route in known.best(paths, NOW)] == paths
+    known.silent(known.routes(paths, NOW)[0], NOW)
+    assert [route.path for route in known.best(paths, NOW)] == paths[1:]
+    assert [route.path for route in known.best(paths[:1], NOW)] == paths[:1]
+    assert known.best([], NOW) == []
+
+
 def test_a_gone_handle_is_not_used_for_a_while_unless_the_remote_drops_it() -> None:
     known = book(introduction(A), introduction(B))
     assert known.gone(introduction(A).handle, NOW)
