@@ -20,10 +20,6 @@ from lokinet_node.base.errors import OperatorError
 from lokinet_node.base.ids import LokiAddress, RouterID
 from lokinet_node.base.names import format_loki, format_snode
 
-# the packet room's file of that name was moved; until its imports say so it is found here too
-from lokinet_node.session.packet_addresses import with_addresses as with_addresses
-from lokinet_node.session.packet_addresses import without_addresses as without_addresses
-
 if TYPE_CHECKING:
     from lokinet_node.base.addresses import Range
 

@@ -65,14 +65,18 @@ class Sessions:
 
     # --- data plane
 
-    def received(self, stream: ReceiveStream, now: Micros) -> None:
-        """A burst of this stream was opened, none or some of it good; before its messages."""
+    def received(self, stream: ReceiveStream, now: Micros) -> bool:
+        """A burst of this stream was opened, none or some of it good; before its messages.
+
+        True if effects are waiting, as they do after the first record of a stream.
+        """
         epoch = stream.owner
         if epoch is None or not stream.has_news():
-            return
+            return False
         epoch.last_heard = epoch.session.last_heard = now
         if stream.number > epoch.highest or epoch.heard_first is None:
             epoch.session.heard(stream, epoch, now)
+        return bool(self._home.effects)
 
     def session_message(
         self, stream: ReceiveStream, content: bytes | memoryview, now: Micros

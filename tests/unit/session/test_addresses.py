@@ -101,6 +101,19 @@ def test_a_pin_moves_whoever_was_there() -> None:
     assert book.by_remote[loki(1)] == ip("10.0.0.2")
 
 
+def test_a_released_address_is_free_again_unless_it_is_pinned() -> None:
+    book = addresses("10.0.0.1/30")
+    first = book.assign(loki(0))
+    book.release(loki(0))
+    book.release(loki(7))
+    assert (book.by_ip, book.by_remote) == ({}, {})
+    assert book.assign(loki(1)) == first
+    book.release(loki(1))
+    book.pin(ip("10.0.0.2"), loki(2))
+    book.release(loki(2))
+    assert book.address_of(loki(2)) == ip("10.0.0.2")
+
+
 def test_with_every_address_pinned_there_is_none_to_give() -> None:
     book = addresses("10.0.0.1/30")
     book.pin(ip("10.0.0.2"), loki(0))

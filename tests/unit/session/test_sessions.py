@@ -372,6 +372,28 @@ def test_a_session_with_a_router_needs_no_handshake() -> None:
         assert receiving.owner is None
 
 
+def test_the_first_record_of_a_session_says_that_effects_are_waiting() -> None:
+    world = World()
+    service, caller = Client(world, 1, (1,)), Client(world, 2, (1,))
+    service.publish()
+    caller.connect(service)
+    world.run_until(lambda: bool(caller.ready()), SECOND)
+    answers = []
+    sending = session_of(caller, service).sending()
+    assert sending is not None
+    for _ in range(2):
+        plain, cells = Plaintexts(), Cells()
+        plain.put(0, TYPE_PACKET, b"data comes first")
+        counter = sending.stream.counter
+        sending.stream.seal(plain, 0, 1, cells, 0, sending.handle)
+        stream = service.sessions.streams[sending.stream.index]
+        stream.open(cells, 0, 1, (counter,), plain, 0)
+        answers.append(service.sessions.received(stream, world.now))
+        service.settle()
+    assert answers == [True, False]
+    assert service.ready() == [caller.address]
+
+
 def test_rooms_without_sessions_want_nothing() -> None:
     world = World()
     client = Client(world, 1, (1,))
