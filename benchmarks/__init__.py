@@ -1,1 +1,1 @@
-"""What things cost: tables to read, never a gate."""
+"""What things cost and how fast they are: `python -m benchmarks`. Tables to read, never a gate."""

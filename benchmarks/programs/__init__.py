@@ -1,0 +1,1 @@
+"""Programs that run inside a network's namespaces: each file by itself, standard library only."""

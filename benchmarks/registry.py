@@ -1,0 +1,18 @@
+"""Every benchmark, in the order in which all of them run: quick ones first."""
+
+from __future__ import annotations
+
+from benchmarks import ends, failover, idle, memory, relay, rtt, startup, tcp, udp
+from benchmarks.figures import Benchmark
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    relay.BENCHMARK,
+    ends.BENCHMARK,
+    startup.BENCHMARK,
+    rtt.BENCHMARK,
+    tcp.BENCHMARK,
+    udp.BENCHMARK,
+    memory.BENCHMARK,
+    idle.BENCHMARK,
+    failover.BENCHMARK,
+)
