@@ -256,8 +256,7 @@ class ClientRole:
             return
         session = owner.session
         messages = traffic.records(remote_loki(session.remote), stream, cells, first, counters)
-        self.sessions.received(stream, now)
-        if messages:
+        if self.sessions.received(stream, path, now) or messages:
             for content in messages:
                 self.sessions.session_message(stream, content, now)
             self._settle(now)

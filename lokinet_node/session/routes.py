@@ -84,11 +84,13 @@ class Route:
 class RouteBook:
     """What is known of the ways to one remote."""
 
-    __slots__ = ("_gone", "_reserve", "_silent", "remote")
+    __slots__ = ("_gone", "_reserve", "_silent", "remote", "way_in")
 
     def __init__(self, path_lifetime: Micros) -> None:
         self.remote: tuple[Introduction, ...] = ()
         """Where the remote says it can be reached."""
+        self.way_in: RouterID | None = None
+        """Pivot the remote, who dialled us, comes by; None: we choose as we like."""
         self._reserve = path_lifetime // _LIFE_PARTS
         self._gone: dict[Handle, Micros] = {}
         self._silent: dict[RouteKey, Micros] = {}
@@ -130,7 +132,7 @@ class RouteBook:
             for one in alive
             if one.router == path.pivot
         ]
-        found.sort(key=lambda route: (*self._rank(route, now), route.rtt))
+        found.sort(key=lambda route: (*self._order(route, now), route.rtt))
         return found
 
     def choose(self, paths: Sequence[OwnPath], now: Micros, current: Route | None) -> Route | None:
@@ -140,7 +142,7 @@ class RouteBook:
             return None
         if current is not None:
             kept = next((route for route in found if route.key == current.key), None)
-            if kept is not None and self._rank(kept, now) <= self._rank(found[0], now):
+            if kept is not None and self._order(kept, now) <= self._order(found[0], now):
                 # the same object while nothing changed: what is cached for it stays good
                 return current if kept.introduction == current.introduction else kept
         return found[0]
@@ -173,6 +175,11 @@ class RouteBook:
         """When the time comes to look for a successor of a route."""
         early = route.expires - self._reserve
         return early if early > now else route.expires
+
+    def _order(self, route: Route, now: Micros) -> tuple[bool, bool, bool, bool]:
+        """By rank; of equal ones the way the remote comes by, so that both ways share a pivot."""
+        is_astray = self.way_in is not None and route.introduction.router != self.way_in
+        return *self._rank(route, now), is_astray
 
     def _rank(self, route: Route, now: Micros) -> tuple[bool, bool, bool]:
         is_silent, is_short = self._is_silent(route, now), self._is_short(route, now)

@@ -37,7 +37,7 @@ from lokinet_node.wire.introset import MAX_INTRODUCTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lokinet_node.base.ids import Handle, LokiAddress
+    from lokinet_node.base.ids import Handle, LokiAddress, RouterID
     from lokinet_node.session.handshake import Keys
     from lokinet_node.session.home import Home
     from lokinet_node.session.streams import ReceiveStream
@@ -178,7 +178,7 @@ class Session:
             self.book.learn(answer.introductions)
         self._establish(now)
 
-    def heard(self, stream: ReceiveStream, epoch: Epoch, now: Micros) -> None:
+    def heard(self, stream: ReceiveStream, epoch: Epoch, pivot: RouterID, now: Micros) -> None:
         """The first valid record of an epoch, or of a stream further on than before."""
         epoch.advance(stream.number)
         if epoch.heard_first is None:
@@ -187,6 +187,11 @@ class Session:
             epoch.confirmed = now
             epoch.answer = None
             self._establish(now)
+        # Who was dialled answers the way the caller comes: both halves then share a pivot, so a
+        # packet and its answer pass seven relays at most.
+        if not self.is_dialler and pivot != self.book.way_in:
+            self.book.way_in = pivot
+            self._review(now)
 
     def message(self, content: bytes | memoryview, now: Micros) -> None:
         """A record of type 2."""

@@ -65,8 +65,8 @@ class Sessions:
 
     # --- data plane
 
-    def received(self, stream: ReceiveStream, now: Micros) -> bool:
-        """A burst of this stream was opened, none or some of it good; before its messages.
+    def received(self, stream: ReceiveStream, path: OwnPath, now: Micros) -> bool:
+        """A burst of this stream came over a path, none or some of it good; before its messages.
 
         True if effects are waiting, as they do after the first record of a stream.
         """
@@ -75,7 +75,7 @@ class Sessions:
             return False
         epoch.last_heard = epoch.session.last_heard = now
         if stream.number > epoch.highest or epoch.heard_first is None:
-            epoch.session.heard(stream, epoch, now)
+            epoch.session.heard(stream, epoch, path.pivot, now)
         return bool(self._home.effects)
 
     def session_message(

@@ -256,7 +256,7 @@ class Client:
             owner = stream.owner
             assert owner is not None
             remote = owner.session.remote
-            self.sessions.received(stream, now)
+            self.sessions.received(stream, path, now)
             if opened:
                 self._record(remote, stream, plain)
         self.settle()

@@ -177,7 +177,15 @@ def test_push_fin_or_a_shorter_segment_ends_a_super_packet(
 
 @pytest.mark.parametrize(
     "second",
-    [udp(501), udp(sport=4002), udp(499, sport=4002), udp(ip={"tos": 3}), udp(ip={"ttl": 3}), udp(0), tcp()],
+    [
+        udp(501),
+        udp(sport=4002),
+        udp(499, sport=4002),
+        udp(ip={"tos": 3}),
+        udp(ip={"ttl": 3}),
+        udp(0),
+        tcp(),
+    ],
 )
 def test_other_datagrams_are_not_joined(second: bytes) -> None:
     sent = [udp(), second]

@@ -181,3 +181,15 @@ def test_own_introductions_name_first_where_the_remote_has_paths() -> None:
         Introduction(A, Handle(5), NOW // SECOND + 1200),
     )
     assert len(own_introductions(paths, (), NOW, 1)) == 1
+
+
+def test_of_equal_routes_the_one_the_caller_comes_by_is_taken() -> None:
+    known = book(introduction(A), introduction(B))
+    paths = [Path(A, rtt=MILLISECOND), Path(B, rtt=9 * MILLISECOND)]
+    quickest = known.choose(paths, NOW, None)
+    assert quickest is not None
+    assert quickest.introduction.router == A
+    known.way_in = B
+    followed = known.choose(paths, NOW, quickest)
+    assert followed is not None
+    assert followed.introduction.router == B
