@@ -389,8 +389,10 @@ class ClientRole:
                     self._paths_wanted.pop(remote, None)
                 self._reach(now)
             case session_effects.SessionReady(remote):
+                session = self.sessions.by_remote.get(remote)
+                if session is None:
+                    return  # it ended in the same turn
                 if self.traffic is not None:
-                    session = self.sessions.by_remote[remote]
                     self.traffic.flows[remote_loki(remote)] = SessionFlow(session)
                 self._flow_ready(remote_loki(remote), now)
                 self._note(effect)

@@ -120,8 +120,8 @@ class Traffic:
             self.drops[Drop.NOT_READY] += count
             return
         stream, carrier, handle = way
-        stream.seal(self._outgoing, 0, count, self._cells, 0, handle)
-        if carrier.carry(self._cells, count, now):
+        sealed = stream.seal(self._outgoing, 0, count, self._cells, 0, handle)
+        if sealed and carrier.carry(self._cells, count, now):
             self.packets_out += count
         else:
             self.drops[Drop.NO_PATH] += count
