@@ -80,12 +80,17 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     network = None
     if not observed.exists:
         network = draft.add(CreateNetwork(desired.name, desired.nursery), "not found")
-    wanted = {node.name for node in desired.nodes}
-    for name, node in observed.nodes.items():
-        if name not in wanted:
-            _remove(draft, name, node, "not in the topology")
+    freed = _remove_outdated(draft, desired, observed)
     for spec in desired.nodes:
-        _converge(draft, desired, spec, observed.nodes.get(spec.name), (keys, network))
+        found = observed.nodes.get(spec.name)
+        is_kept = found is not None and found.fingerprint == spec.fingerprint
+        created = None
+        if found is None or not is_kept:
+            create = CreateNode(spec, desired.prefix_length)
+            reason = "not found" if found is None else "changed"
+            after = (network, freed.get(spec.name), freed.get(spec.address))
+            created = draft.add(create, reason, *after)
+        _start(draft, spec, found if is_kept else None, created, keys)
     return Plan(tuple(draft.steps))
 
 
@@ -97,27 +102,31 @@ def plan_removal(name: str, observed: Observed) -> Plan:
     return Plan(tuple(draft.steps))
 
 
-def _converge(
+def _remove_outdated(draft: _Draft, desired: Desired, observed: Observed) -> dict[str, int]:
+    """Remove what is not wanted as it is: the step that frees each name and each address."""
+    wanted = {spec.name: spec.fingerprint for spec in desired.nodes}
+    freed: dict[str, int] = {}
+    for name, node in observed.nodes.items():
+        if wanted.get(name) == node.fingerprint:
+            continue
+        reason = "changed" if name in wanted else "not in the topology"
+        freed[name] = freed[node.address] = _remove(draft, name, node, reason)
+    return freed
+
+
+def _start(
     draft: _Draft,
-    desired: Desired,
     spec: NodeSpec,
     found: ObservedNode | None,
-    before: tuple[int | None, ...],
+    created: int | None,
+    keys: int | None,
 ) -> None:
-    created = None
-    if found is not None and found.fingerprint != spec.fingerprint:
-        removed = _remove(draft, spec.name, found, "changed")
-        created = draft.add(CreateNode(spec, desired.prefix_length), "changed", removed)
-        found = None
-    elif found is None:
-        network = before[1]
-        created = draft.add(CreateNode(spec, desired.prefix_length), "not found", network)
     for process in spec.processes:
         running = found.processes.get(process.name) if found else None
         if running is not None and running.exit_code is None:
             continue
         reason = "not running" if running is None else f"ended with {running.exit_code}"
-        draft.add(StartProcess(spec.name, process), reason, created, before[0])
+        draft.add(StartProcess(spec.name, process), reason, created, keys)
 
 
 def _remove(draft: _Draft, name: str, node: ObservedNode, reason: str) -> int:

@@ -24,6 +24,7 @@ from orchestrator.backends import Running, SocketKind, clean_environment
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError, UsageError
 from orchestrator.ops import (
+    NODE_PROCESS,
     CreateKeys,
     CreateNetwork,
     CreateNode,
@@ -315,7 +316,10 @@ def _result(connection: sockets.socket) -> tuple[Any, list[int]]:
 
 
 def _node(raw: dict[str, Any]) -> ObservedNode:
-    processes = {name: ObservedProcess(**process) for name, process in raw["processes"].items()}
+    node_first = sorted(
+        raw["processes"].items(), key=lambda item: (item[0] != NODE_PROCESS, item[0])
+    )
+    processes = {name: ObservedProcess(**process) for name, process in node_first}
     return ObservedNode(raw["fingerprint"], raw["address"], raw["labels"], processes)
 
 

@@ -84,6 +84,26 @@ def test_a_node_that_left_the_topology_is_removed() -> None:
     ]
 
 
+def test_an_address_is_given_to_another_node_only_after_it_was_freed() -> None:
+    backend = running(TEXT + "  a: {role: client}\n")
+    text = lines(desired(TEXT + "  b: {role: client}\n"), backend.observe())
+    assert text[:3] == [
+        "[] -> #1 process:a/lokinet, StopProcess, not in the topology",
+        "[1] -> #2 node:a, RemoveNode, not in the topology",
+        "[2] -> #3 node:b, CreateNode, not found",
+    ]
+
+
+def test_nodes_that_change_places_wait_for_each_other() -> None:
+    two = TEXT + "  a: {role: client}\n  b: {role: client}\n"
+    swapped = TEXT + "  b: {role: client}\n  a: {role: client}\n"
+    steps = plan(desired(swapped), running(two).observe()).steps
+    removals = {step.number for step in steps if "RemoveNode" in str(step)}
+    creations = [step for step in steps if "CreateNode" in str(step)]
+    assert len(removals) == len(creations) == 2
+    assert all(set(step.after) == removals for step in creations)
+
+
 def test_removal_is_one_act_and_nothing_when_there_is_nothing() -> None:
     assert str(plan_removal("n", Observed())) == "0 changes"
     text = str(plan_removal("n", replace(Observed(), exists=True)))
