@@ -18,7 +18,7 @@ import sys
 from orchestrator.world import syscalls
 from orchestrator.world.launch import Unfit, launch
 from orchestrator.world.messages import send
-from orchestrator.world.nodes import BRIDGE, hide_run, write_sysctl
+from orchestrator.world.nodes import BRIDGE, write_sysctl
 from orchestrator.world.server import World
 from orchestrator.world.spawn import SpawnError, ip_batch
 
@@ -77,7 +77,7 @@ def _live(arguments: argparse.Namespace, channel: socket.socket, log: int) -> No
 
 
 def _furnish(arguments: argparse.Namespace) -> None:
-    """Mounts, limits and the bridge; raises with a text that names the fix."""
+    """A /proc of our own, limits and the bridge; raises with a text that names the fix."""
     syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     try:
@@ -87,7 +87,6 @@ def _furnish(arguments: argparse.Namespace) -> None:
             f"the kernel refuses a new /proc ({error.strerror}): a container masks parts of it: "
             "run on the machine itself, or with `--security-opt systempaths=unconfined`"
         ) from error
-    hide_run(arguments.keep)
     _check_tun()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -16,7 +16,7 @@ from orchestrator.world import syscalls
 from orchestrator.world.messages import send
 from orchestrator.world.spawn import Namespaces, SpawnError, fork, ip_batch
 
-__all__ = ["BRIDGE", "Node", "NodeRequest", "Process", "hide_run", "start_making", "write_sysctl"]
+__all__ = ["BRIDGE", "Node", "NodeRequest", "Process", "start_making", "write_sysctl"]
 
 BRIDGE = "underlay"
 """The one bridge, in the world's own network namespace; no node and no uplink lives there."""
@@ -81,7 +81,7 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
     syscalls.set_host_name(request.name)
     _own_sysfs()
-    hide_run(keep)
+    _hide_run(keep)
     for directory, name in request.shared:
         target = f"{SHARED}/{name}"
         os.makedirs(target)
@@ -102,7 +102,7 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
     ip_batch(ip, [f"link set {LINK} up"])
 
 
-def hide_run(keep: Sequence[str]) -> None:
+def _hide_run(keep: Sequence[str]) -> None:
     """An empty /run, so that no socket of the host (resolvers, name caches, buses) is in reach.
 
     Directories of `keep` below /run stay visible.

@@ -84,6 +84,13 @@ def test_a_node_is_a_world_without_a_way_out(small: Testnet) -> None:
     assert neighbour.returncode == 0
 
 
+def test_nodes_do_not_share_run(small: Testnet) -> None:
+    assert small.run("exec", "web", "--", "touch", "/run/of-web").returncode == 0
+    assert "of-web" in small.run("exec", "web", "--", "ls", "/run").stdout
+    assert "of-web" not in small.run("exec", "alice", "--", "ls", "/run").stdout
+    assert small.run("exec", "web", "--", "rm", "/run/of-web").returncode == 0
+
+
 def test_the_hosts_proxies_are_not_offered_inside(small: Testnet) -> None:
     wishes = ("env", "https_proxy=http://192.0.2.1:3128", "WISH=kept")
     seen = small.run("exec", "alice", "--", "env", prefix=wishes).stdout
