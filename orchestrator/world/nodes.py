@@ -87,7 +87,8 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
         os.makedirs(target)
         syscalls.bind(directory, target)
     _own_file("/etc/resolv.conf", f"nameserver {request.resolver}\n")
-    _own_file("/etc/hosts", f"127.0.0.1 localhost {request.name}\n::1 localhost\n")
+    if os.path.exists("/etc/hosts"):  # small root file systems have none, and need none
+        _own_file("/etc/hosts", f"127.0.0.1 localhost {request.name}\n::1 localhost\n")
     write_sysctl("net/ipv4/ip_forward", "0")  # may be inherited from the host
     write_sysctl("net/ipv4/conf/all/rp_filter", "1")
     ip_batch(
