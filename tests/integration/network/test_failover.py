@@ -1,0 +1,106 @@
+"""Any relay of the way between alice and web may die: what they were doing goes on.
+
+No time is asserted here: `make bench` prints the gaps. Faults that turn these red stand in
+docs/testing.md.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.network.pages import Download, Downloading, offer
+from tests.integration.network.real import Network, new_network, next_line
+from tests.integration.network.ways import Way, service_of, way
+from tests.integration.orchestrator.command import until
+
+RATE = "2M"
+MEGABYTES = 12
+BEFORE = 1_000_000
+"""Bytes that must have come before the kill."""
+ECHO_PORT = "7008"
+PACKETS_PER_SECOND = 50
+IN_FLIGHT = 25
+"""Packets that may have been under way at the kill; whatever is later went another way."""
+GOES_ON = 100
+"""Echoes of later packets that must come."""
+STANDSTILL_S = 30.0
+"""Ten times the longest gap allowed: a stream that is silent for longer does not go on."""
+
+POSITIONS = (
+    "alice's first hop",
+    "alice's second hop",
+    "alice's third hop",
+    "the pivot",
+    "web's third hop",
+    "web's second hop",
+    "web's first hop",
+)
+"""In the order of `Way.relays` from alice."""
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    """One network for all kills: each test ends by having `up` start the killed relay again."""
+    with new_network("killed") as found:
+        found.up()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(network: Network) -> Download:
+    return offer(network, "page", MEGABYTES)
+
+
+@pytest.mark.parametrize("direction", ["alice to web", "web to alice"])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_download_and_a_stream_outlive(
+    network: Network, page: Download, position: str, direction: str
+) -> None:
+    target = network.addresses["web"], ECHO_PORT, str(PACKETS_PER_SECOND)
+    pids = {row["node"]: row["pid"] for row in network.programs() if row["program"] == "lokinet"}
+    before = {node: service_of(network, node) for node in ("alice", "web")}
+    with (
+        network.running("web", "echo.py", ECHO_PORT),
+        network.running("alice", "stream.py", *target) as stream,
+        Downloading(network, "alice", page, RATE) as download,
+    ):
+        until("a part has come", lambda: download.is_under_way(BEFORE), within_s=30)
+        sender, _, receiver = direction.partition(" to ")
+        carrying, _ = way(network, sender, receiver, before)
+        victim = relays_from_alice(carrying)[POSITIONS.index(position)]
+        last = max(echoed(stream, within_s=5))
+        assert download.is_under_way(BEFORE)
+        os.kill(pids[victim], signal.SIGKILL)
+        goes_on(stream, after=last + IN_FLIGHT)
+        download.finish(within_s=60)
+    assert network.up()["changes"] == 1, "something else had died too"
+
+
+def relays_from_alice(found: Way) -> tuple[str, ...]:
+    return found.relays if found.sender == "alice" else found.relays[::-1]
+
+
+def echoed(stream: subprocess.Popen[str], within_s: float) -> list[int]:
+    """The numbers that came back since this was asked last; at least one."""
+    numbers = [int(next_line(stream, within_s))]
+    while has_line(stream):
+        numbers.append(int(next_line(stream, within_s)))
+    return numbers
+
+
+def has_line(stream: subprocess.Popen[str]) -> bool:
+    assert stream.stdout is not None
+    return bool(select.select([stream.stdout], [], [], 0)[0])
+
+
+def goes_on(stream: subprocess.Popen[str], after: int) -> None:
+    """Later packets come back, GOES_ON of them."""
+    later: set[int] = set()
+    while len(later) < GOES_ON:
+        later |= {number for number in echoed(stream, STANDSTILL_S) if number > after}
