@@ -27,7 +27,7 @@ LONG_QUEUE: Final = 16
 """From here on, and for a second more, everybody needs a cookie."""
 LOAD_LINGERS: Final[Micros] = SECOND
 WORK_PAUSE: Final[Micros] = 3 * MILLISECOND
-"""Between two initiations on average: at 0.3-0.45 ms each (measured), 10-15 % of the loop's time."""
+"""Between two initiations on average; 0.3-0.45 ms each (measured): 10-15 % of the loop."""
 WORK_BURST: Final = 32
 ADDRESS_PAUSE: Final[Micros] = 50 * MILLISECOND
 """Between two initiations of one IPv4 address on average."""

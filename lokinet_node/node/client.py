@@ -15,8 +15,8 @@ from lokinet_node.base.ids import LokiAddress, RouterID
 from lokinet_node.base.units import SECOND
 from lokinet_node.burst import CELL
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
+from lokinet_node.node.flows import SessionFlow, Snodes
 from lokinet_node.node.paths import PathKeeper, undoubted
-from lokinet_node.node.snode_flow import SnodeFlow
 from lokinet_node.path.owned import OwnPaths, Path, PathCleared, PathLost, PathMessage, PathReady
 from lokinet_node.path.pump import CellPump
 from lokinet_node.session import effects as session_effects
@@ -42,33 +42,8 @@ if TYPE_CHECKING:
     from lokinet_node.node.network import Network
     from lokinet_node.node.traffic import Traffic
     from lokinet_node.path.lanes import EndLane, OwnerLane
-    from lokinet_node.session.outlet import Sending
-    from lokinet_node.session.session import Session
-    from lokinet_node.session.streams import SendStream
+    from lokinet_node.path.owned import PathEvent
     from lokinet_node.wire.introset import Introset
-
-
-class SessionFlow:
-    """A session as the tun sees it; what the session names a path is one of ours."""
-
-    __slots__ = ("_session", "_way", "_with")
-
-    def __init__(self, session: Session) -> None:
-        """Asks the session each time, converts only what is new."""
-        self._session = session
-        self._with: Sending | None = None
-        self._way: tuple[SendStream, Path, int] | None = None
-
-    def sending(self) -> tuple[SendStream, Path, int] | None:
-        """Stream, path and handle; None while there is no route."""
-        sending = self._session.sending()
-        if sending is not self._with:
-            self._with = sending
-            self._way = None
-            if sending is not None:
-                assert isinstance(sending.path, Path), "sessions use the paths they were given"
-                self._way = (sending.stream, sending.path, sending.handle)
-        return self._way
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +89,13 @@ class ClientRole:
         self.guards = guards
         """First and second hops, for the driver to store whenever they changed."""
         self.traffic: Traffic | None = None
-        self.snodes: dict[RouterID, SnodeFlow] = {}
+        self.snodes = Snodes(self.keeper, self._flow_ready)
         self._identity = identity
         self._ground = ground
         self._network = network
         self._note = note
         self._now: Micros = 0
         self._asked: set[Remote] = set()
-        self._paths_wanted: dict[LokiAddress, tuple[tuple[RouterID, ...], int]] = {}
-        self._retry_paths: Micros | None = None
         self._introduced: frozenset[int] = frozenset()
 
     # --- names and flows
@@ -148,25 +121,12 @@ class ClientRole:
         if not remote.is_router:
             self.sessions.connect(LokiAddress(remote.key), now)
             return
-        router = RouterID(remote.key)
-        if router not in self.snodes:
-            if self._network.book.get_fresh(router, now) is None:
-                self._answer(remote, None, "no such router is known")
-                return
-            self.snodes[router] = SnodeFlow(remote)
-            if self.traffic is not None:
-                self.traffic.flows[remote] = self.snodes[router]
-        self._attach_snode(router, now)
-
-    def _attach_snode(self, router: RouterID, now: Micros) -> None:
-        flow = self.snodes[router]
-        for path in self.keeper.ready():
-            if path.pivot == router:
-                flow.attach(path)
-                self._flow_ready(flow.remote, now)
-                return
-        self._paths_wanted[LokiAddress(router)] = ((router,), 1)
-        self._reach(now)
+        if self._network.book.get_fresh(RouterID(remote.key), now) is None:
+            self._answer(remote, None, "no such router is known")
+            return
+        flow = self.snodes.want(remote, now)
+        if self.traffic is not None:
+            self.traffic.flows[remote] = flow
 
     def _flow_ready(self, remote: Remote, now: Micros) -> None:
         if self.traffic is None:
@@ -244,7 +204,7 @@ class ClientRole:
     ) -> None:
         stream = self.sessions.streams.get(index)
         if stream is None:
-            if index == ROUTER_INDEX and path.pivot in self.snodes:
+            if index == ROUTER_INDEX and path.pivot in self.snodes.flows:
                 self._snode_records(path, cells, first, counters)
                 return
             for row in range(first, first + len(counters)):
@@ -264,7 +224,7 @@ class ClientRole:
     def _snode_records(
         self, path: Path, cells: Cells, first: int, counters: tuple[int, ...]
     ) -> None:
-        flow = self.snodes[path.pivot]
+        flow = self.snodes.flows[path.pivot]
         if flow.path is path and flow.receive is not None and self.traffic is not None:
             self.traffic.records(flow.remote, flow.receive, cells, first, counters)
 
@@ -297,30 +257,17 @@ class ClientRole:
             for wish in wishes:
                 self._session_effect(wish, now)
 
-    def _path_event(self, event: object, now: Micros) -> None:
-        match event:
-            case PathMessage(path, kind, payload):
-                self._path_message(path, kind, payload, now)
-                return
-            case PathCleared():
-                pass
-            case PathReady(path):
-                self.keeper.event(event, now)
-                self._note(event)
-                for router, flow in self.snodes.items():
-                    if path.pivot == router and flow.path is None:
-                        flow.attach(path)
-                        self._flow_ready(flow.remote, now)
-            case PathLost(path):
-                self.keeper.event(event, now)
-                self._note(event)
-                for router, flow in self.snodes.items():
-                    if flow.path is path:
-                        flow.detach()
-                        self._attach_snode(router, now)
-            case _:
-                self.keeper.event(event, now)  # type: ignore[arg-type]
-                self._note(event)
+    def _path_event(self, event: PathEvent, now: Micros) -> None:
+        if isinstance(event, PathMessage):
+            self._path_message(event.path, event.kind, event.payload, now)
+            return
+        if not isinstance(event, PathCleared):
+            self.keeper.event(event, now)
+            self._note(event)
+        if isinstance(event, PathReady):
+            self.snodes.path_ready(event.path, now)
+        elif isinstance(event, PathLost):
+            self.snodes.path_lost(event.path, now)
         self.keeper.tick(now)
 
     def _path_message(self, path: Path, kind: int, payload: bytes, now: Micros) -> None:
@@ -380,51 +327,36 @@ class ClientRole:
             case session_effects.SendCell(path, body):
                 assert isinstance(path, Path), "sessions use the paths they were given"
                 self.own.send_body(path, body, now)
-            case session_effects.NeedIntroset(remote):
-                self.directory.look_up(remote, now)
-            case session_effects.NeedPaths(remote, pivots, count):
-                if count:
-                    self._paths_wanted[remote] = (pivots, count)
-                else:
-                    self._paths_wanted.pop(remote, None)
-                self._reach(now)
-            case session_effects.SessionReady(remote):
-                session = self.sessions.by_remote.get(remote)
-                if session is None:
-                    return  # it ended in the same turn
-                if self.traffic is not None:
-                    self.traffic.flows[remote_loki(remote)] = SessionFlow(session)
-                self._flow_ready(remote_loki(remote), now)
-                self._note(effect)
-            case session_effects.SessionFailed(remote, reason):
-                self._answer(remote_loki(remote), None, reason)
-                self._forget(remote)
-                self._note(effect)
-            case session_effects.SessionEnded(remote):
-                self._forget(remote)
-                self._note(effect)
             case session_effects.RouteSuspect(path):
                 assert isinstance(path, Path), "sessions use the paths they were given"
                 self.own.probe(path, now)
+            case session_effects.NeedIntroset(remote):
+                self.directory.look_up(remote, now)
+            case session_effects.NeedPaths(remote, pivots, count):
+                self.keeper.want(remote, pivots, count, now)
+            case session_effects.SessionReady(remote):
+                self._session_ready(remote, now)
+                self._note(effect)
+            case session_effects.SessionFailed(remote, reason):
+                self._answer(remote_loki(remote), None, reason)
+                self._forget(remote, now)
+                self._note(effect)
+            case session_effects.SessionEnded(remote):
+                self._forget(remote, now)
+                self._note(effect)
 
-    def _forget(self, remote: LokiAddress) -> None:
+    def _session_ready(self, remote: LokiAddress, now: Micros) -> None:
+        session = self.sessions.by_remote.get(remote)
+        if session is None:
+            return  # it ended in the same turn
+        if self.traffic is not None:
+            self.traffic.flows[remote_loki(remote)] = SessionFlow(session)
+        self._flow_ready(remote_loki(remote), now)
+
+    def _forget(self, remote: LokiAddress, now: Micros) -> None:
         if self.traffic is not None:
             self.traffic.flows.pop(remote_loki(remote), None)
-        self._paths_wanted.pop(remote, None)
-        self.keeper.forget_remote(remote)
-
-    def _reach(self, now: Micros) -> None:
-        """Build towards the pivots that sessions want; what could not be started is tried again."""
-        missing = False
-        for remote, (pivots, count) in list(self._paths_wanted.items()):
-            ready = {path.pivot for path in self.keeper.ready()}
-            rest = [pivot for pivot in pivots if pivot not in ready]
-            if RouterID(remote) in self.snodes and rest != list(pivots):
-                del self._paths_wanted[remote]
-                continue
-            started = self.keeper.reach(remote, rest, count, now)
-            missing = missing or started < min(count, len(rest))
-        self._retry_paths = now + SECOND // 4 if missing or self._paths_wanted else None
+        self.keeper.want(remote, (), 0, now)
 
     # --- time
 
@@ -435,8 +367,6 @@ class ClientRole:
         self.keeper.tick(now)
         self.sessions.tick(now)
         self.directory.tick(now)
-        if self._retry_paths is not None and self._retry_paths <= now:
-            self._reach(now)
         self._settle(now)
 
     def deadline(self) -> Micros | None:
@@ -446,6 +376,5 @@ class ClientRole:
             self.keeper.deadline(self._now),
             self.sessions.deadline(),
             self.directory.deadline(),
-            self._retry_paths,
         ]
         return min((due for due in times if due is not None), default=None)

@@ -20,11 +20,10 @@ from lokinet_node.path.owned import (
     PathFailed,
     PathLost,
     PathReady,
-    State,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from lokinet_node.base.ids import RouterID
     from lokinet_node.base.timing import Timing
@@ -38,8 +37,10 @@ LONGEST_PAUSE: Final = 10 * SECOND
 REMOTE_RATE: Final = 1
 REMOTE_BURST: Final = 12
 """Builds one remote may cause: this many at once, then one a second."""
-SPARE_FOR_REMOTE: Final = 8
+SPARE_FOR_REMOTES: Final = 32
 """Paths to pivots of others kept beside the pool."""
+TRY_AGAIN: Final = 250 * MILLISECOND
+"""Paths that others want and that did not come about are tried again after this."""
 
 
 class PathKeeper:
@@ -69,7 +70,9 @@ class PathKeeper:
         self._timing = timing
         self._pause: Micros = 0
         self._next_build: Micros = 0
-        self._remotes: dict[bytes, Bucket] = {}
+        self._wanted_by: dict[bytes, tuple[tuple[RouterID, ...], int]] = {}
+        self._quotas: dict[bytes, Bucket] = {}
+        self._serve_at: Micros | None = None
 
     # --- what there is
 
@@ -101,31 +104,53 @@ class PathKeeper:
     # --- building
 
     def tick(self, now: Micros) -> None:
-        """Bring the pool to what is wanted."""
+        """Bring the pool and what others want to what is wanted."""
+        if self._serve_at is not None and self._serve_at <= now:
+            self._serve(now)
         while now >= self._next_build and self._is_short(now):
             if not self._build(None, "", now):
                 return
 
-    def reach(self, remote: bytes, pivots: Iterable[RouterID], count: int, now: Micros) -> int:
-        """Start up to `count` paths to pivots of a remote; how many are on their way."""
-        bucket = self._remotes.get(remote)
-        if bucket is None:
-            bucket = self._remotes[remote] = Bucket(REMOTE_RATE, REMOTE_BURST)
-        started = 0
+    def want(self, remote: bytes, pivots: Sequence[RouterID], count: int, now: Micros) -> None:
+        """Have paths to `count` of these pivots, the first ones first, and go on trying.
+
+        Replaces what was wanted for this remote before; a count of 0 ends it.
+        """
+        if count:
+            self._wanted_by[remote] = (tuple(pivots), count)
+            self._serve(now)
+        else:
+            self._wanted_by.pop(remote, None)
+            self._quotas.pop(remote, None)
+
+    def _serve(self, now: Micros) -> None:
+        """Start what is wanted by others and not on its way."""
+        for remote, (pivots, count) in self._wanted_by.items():
+            self._reach(remote, pivots, count, now)
+        self._serve_at = now + TRY_AGAIN if self._wanted_by else None
+
+    def _reach(self, remote: bytes, pivots: Sequence[RouterID], count: int, now: Micros) -> None:
+        quota = self._quotas.get(remote)
+        if quota is None:
+            quota = self._quotas[remote] = Bucket(REMOTE_RATE, REMOTE_BURST)
         out = self._network.outages.out(now)
-        underway = {path.pivot for path in self.own.paths if path.state is not State.READY}
+        ready = {path.pivot for path in self.own.paths if path.is_ready}
+        underway = {path.pivot for path in self.own.paths} - ready
         special = sum(1 for path in self.own.paths if path.purpose)
         for pivot in pivots:
-            if started >= count:
-                break
-            if pivot in underway:
-                started += 1
-            elif pivot in out or special >= SPARE_FOR_REMOTE or not bucket.take(now):
+            if count <= 0:
+                return
+            if pivot in ready or pivot in out:
                 continue
-            elif self._build(pivot, "session", now):
-                started += 1
+            if pivot in underway:
+                count -= 1
+            elif (
+                special < SPARE_FOR_REMOTES
+                and quota.take(now)
+                and self._build(pivot, "session", now)
+            ):
+                count -= 1
                 special += 1
-        return started
 
     def _build(self, pivot: RouterID | None, purpose: str, now: Micros) -> bool:
         chosen = self._chooser.choose_hops(self._wish(pivot), now)
@@ -167,16 +192,15 @@ class PathKeeper:
         elif isinstance(event, PathLost) and event.suspects:
             self._profile.blame(event.suspects, now)
 
-    def forget_remote(self, remote: bytes) -> None:
-        """A session ended: its share of builds is nobody's."""
-        self._remotes.pop(remote, None)
-
     def deadline(self, now_pool: Micros) -> Micros | None:
         """When `tick` has something to do; `now_pool` is the instant of the last tick."""
+        times = [] if self._serve_at is None else [self._serve_at]
         if self._is_short(now_pool):
-            return self._next_build
-        rotate = self._timing.path_rotate_before
-        return min((path.expires - rotate for path in self._pool(now_pool)), default=None)
+            times.append(self._next_build)
+        else:
+            rotate = self._timing.path_rotate_before
+            times += [path.expires - rotate for path in self._pool(now_pool)]
+        return min(times, default=None)
 
 
 def undoubted(paths: list[Path]) -> list[Path]:

@@ -130,7 +130,7 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
         "remoteSessions": session_rows(node, role),
         "snodeSessions": [
             {"remote": str(flow.remote), "ready": flow.path is not None}
-            for flow in role.snodes.values()
+            for flow in role.snodes.flows.values()
         ],
         "buildStats": {
             "success": own.built,

@@ -21,6 +21,8 @@ from lokinet_node.wire.control import LinkKind, PathKind, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lokinet_node.path.ports import PathLink
+
 NETID = b"testing\0"
 
 
@@ -85,10 +87,12 @@ class Machine:
             other.sides[self.name] = theirs
         return self.sides[name]
 
-    def send_message(self, link: Side, kind: int, payload: bytes, now: int) -> None:
+    def send_message(self, link: PathLink, kind: int, payload: bytes, now: int) -> None:
+        assert isinstance(link, Side)
         self.chain.post(lambda: link.peer.machine.message(link.peer, kind, payload))
 
-    def send_cells(self, link: Side, cells: Cells, first: int, count: int, now: int) -> None:
+    def send_cells(self, link: PathLink, cells: Cells, first: int, count: int, now: int) -> None:
+        assert isinstance(link, Side)
         data = bytes(cells.span(first, count))
         self.chain.sent.append((self.name, link.name, data))
         self.chain.post(lambda: link.peer.machine.cells(link.peer, data))
