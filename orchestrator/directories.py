@@ -24,7 +24,9 @@ APPLICATION = "lokinet-testnet"
 CREATED_FILE = "created-directories.json"
 """In the state root: parents that did not exist before, to be removed with the last network."""
 LONGEST_SOCKET_PATH = 107
-"""sizeof(sockaddr_un.sun_path) is 108, one of them the closing zero: unix(7)."""
+"""Bytes; sizeof(sockaddr_un.sun_path) is 108, one of them the closing zero: unix(7)."""
+LONGEST_NODE_NAME = 31
+"""Characters; the topology refuses longer ones."""
 
 
 def state_root() -> Path:
@@ -52,8 +54,22 @@ class Places:
 
     @classmethod
     def of(cls, name: str) -> Places:
-        """The places of the network called `name`, by the environment of this process."""
-        return cls(name, state_root() / name, run_root() / name)
+        """The places of the network called `name`, by the environment of this process.
+
+        Raises HostUnfit where its sockets' paths would be longer than the kernel takes: nobody
+        could make such a network, and nobody can ask one. A node's socket has the longest of them.
+        """
+        places = cls(name, state_root() / name, run_root() / name)
+        excess = len(os.fsencode(places.control("x" * LONGEST_NODE_NAME))) - LONGEST_SOCKET_PATH
+        if excess > 0:
+            # The directories taken without the variable are short enough for every name.
+            most = len(os.fsencode(run_root().parent)) - excess
+            raise HostUnfit(
+                f"XDG_RUNTIME_DIR={run_root().parent} is too long for paths of sockets: set it to "
+                f"a directory of at most {most} bytes, or unset it (`env -u XDG_RUNTIME_DIR "
+                "testnet …`)"
+            )
+        return places
 
     def node(self, node: str) -> Path:
         """A node's data directory: configuration, keys, logs."""
@@ -85,11 +101,6 @@ class Places:
 
     def create(self) -> None:
         """Make both directories and what is missing above them; raises HostUnfit."""
-        longest = max(len(str(self.control("x" * 31))), len(str(self.world_socket)))
-        if longest > LONGEST_SOCKET_PATH:
-            raise HostUnfit(
-                f"{self.run} is too long for sockets: set XDG_RUNTIME_DIR to a shorter directory"
-            )
         _make_roots(self)
         for directory in (self.state, self.run):
             _make(directory)

@@ -102,6 +102,20 @@ def test_a_bad_topology_ends_with_2_before_anything_is_made(
     assert testnet.leftovers() == []
 
 
+@pytest.mark.parametrize("command", [("up",), ("up", "--dry-run"), ("ps",), ("down",)])
+def test_a_runtime_directory_too_long_for_sockets_is_named_before_anything_is_made(
+    testnet: Testnet, command: tuple[str, ...]
+) -> None:
+    long = testnet.root / "run" / ("x" * 60)
+    testnet.env["XDG_RUNTIME_DIR"] = str(long)
+    words = (testnet.configure(SMALL),) if command[0] == "up" else ("--name", "small")
+    result = testnet.run(*command, *words)
+    assert result.returncode == 4, result.stderr
+    assert result.stderr.startswith(f"testnet: XDG_RUNTIME_DIR={long} is too long for paths")
+    assert "or unset it (`env -u XDG_RUNTIME_DIR testnet …`)" in result.stderr
+    assert testnet.leftovers() == []
+
+
 HIDE_TUN = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -64,14 +66,32 @@ def test_a_link_in_the_place_of_a_directory_is_not_followed(home: Path) -> None:
     assert target.is_dir()
 
 
-def test_a_path_too_long_for_sockets_is_refused_before_anything_is_made(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["n", "n" * 31])
+@pytest.mark.parametrize("letter", ["x", "é"])  # a path is counted in bytes
+def test_the_longest_directory_the_message_allows_has_room_for_the_longest_node_name(
+    name: str, letter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.directories.LONGEST_SOCKET_PATH", 107)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 100)))
-    with pytest.raises(HostUnfit, match="too long for sockets"):
-        Places.of("net").create()
-    assert list(home.iterdir()) == []
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/" + letter * 100)
+    with pytest.raises(HostUnfit, match=r"XDG_RUNTIME_DIR=.* is too long") as caught:
+        Places.of(name)
+    found = re.search(r"at most (\d+) bytes, or unset it", str(caught.value))
+    assert found is not None
+    most = int(found[1])
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/" + "x" * (most - 1))
+    with socket.socket(socket.AF_UNIX) as probe, pytest.raises(FileNotFoundError):
+        probe.connect(str(Places.of(name).control("n" * 31)))  # not there, but not refused
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/" + "x" * most)
+    with pytest.raises(HostUnfit):
+        Places.of(name)
+
+
+@pytest.mark.parametrize("user", [0, 2**32 - 2])
+def test_without_the_variable_every_name_has_room(
+    user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert Places.of("n" * 31).run.is_absolute()
 
 
 def test_a_directory_that_cannot_be_made_names_the_variables(
