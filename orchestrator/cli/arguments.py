@@ -22,7 +22,10 @@ EPILOG = (
 
 
 def parse(argv: list[str]) -> Arguments:
-    """Namespace with `run`; ends the process with 2 on bad usage, 0 after --help."""
+    """Namespace with `load`, which gives the command.
+
+    Ends the process with 2 on bad usage, with 0 after --help.
+    """
     parser = argparse.ArgumentParser(
         prog="testnet", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False
     )
@@ -47,18 +50,19 @@ def _command(
     parser.add_argument("--name", metavar="NAME", help="network, if more than one is up")
     if json:
         parser.add_argument("--json", action="store_true", help="print data as JSON")
-    parser.set_defaults(run=_later(module, name))
+    parser.set_defaults(load=_later(module, name))
     return parser
 
 
-def _later(module: str, name: str) -> Callable[[Arguments], int]:
-    """A command whose module is imported when it is called."""
+def _later(module: str, name: str) -> Callable[[], Callable[[Arguments], int]]:
+    """Gives a command; its module is imported when it is asked for."""
 
-    def run(arguments: Arguments) -> int:
+    def load() -> Callable[[Arguments], int]:
         found = importlib.import_module(f"orchestrator.cli.{module}")
-        return int(getattr(found, name)(arguments))
+        command: Callable[[Arguments], int] = getattr(found, name)
+        return command
 
-    return run
+    return load
 
 
 def _duration(text: str) -> float:
@@ -107,7 +111,7 @@ def _add_views(commands: Commands) -> None:
 
 def _add_inside(commands: Commands) -> None:
     run = _command(commands, "exec", "inside", "run a command inside a node's namespaces")
-    run.set_defaults(run=_later("inside", "execute"))
+    run.set_defaults(load=_later("inside", "execute"))
     run.add_argument("-t", "--tty", action="store_true", help="give it a terminal of its own")
     run.add_argument("node", metavar="NODE")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
