@@ -47,7 +47,7 @@ def _command(
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
     )
-    parser.add_argument("--name", metavar="NAME", help="network, if more than one is up")
+    parser.add_argument("-n", "--name", metavar="NAME", help="network, if more than one is up")
     if json:
         parser.add_argument("--json", action="store_true", help="print data as JSON")
     parser.set_defaults(load=_later(module, name))
@@ -104,7 +104,7 @@ def _add_views(commands: Commands) -> None:
     logs = _command(commands, "logs", "logs", "print the logs of one node, or of all")
     logs.add_argument("node", nargs="?", metavar="NODE")
     logs.add_argument(
-        "-n", "--lines", type=_line_count, metavar="N", help="only the last N lines of each log"
+        "--lines", type=_line_count, metavar="N", help="only the last N lines of each log"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on as the logs grow")
 

@@ -39,8 +39,10 @@ class _Tail:
 def logs(arguments: argparse.Namespace) -> int:
     """Print logs, each line with its node and program where there is more than one log."""
     places = existing(arguments.name)
-    if places is None or not places.state.is_dir():
+    if places is None:
         raise CheckFailed("no network is up: `testnet up` brings one up")
+    if not places.state.is_dir():
+        raise CheckFailed(f"there is no network {places.name!r}")
     tails = _open(places, arguments.node)
     try:
         width = max(len(tail.title) for tail in tails)

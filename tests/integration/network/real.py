@@ -119,7 +119,7 @@ class Network(Testnet):
         """What to print beside a failure."""
         return {
             f"testnet {' '.join(words)}": self.run(*words).stdout
-            for words in (["ps"], ["status"], ["logs", "-n", "25"])
+            for words in (["ps"], ["status"], ["logs", "--lines", "25"])
         }
 
 

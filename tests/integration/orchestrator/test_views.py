@@ -70,18 +70,18 @@ def test_logs_print_all_or_one_and_the_last_lines_only(small: Testnet) -> None:
     with log.open("a") as file:
         file.writelines(f"line {number}\n" for number in range(20_000))
         file.write("colour \x1b[31mred")
-    last = small.run("logs", "router-1", "-n", "3").stdout.splitlines()
+    last = small.run("logs", "router-1", "--lines", "3").stdout.splitlines()
     assert last == ["line 19998", "line 19999", "colour �[31mred"]
     whole = small.run("logs", "router-1").stdout.splitlines()
     assert whole[1:-1] == [f"line {number}" for number in range(20_000)]
-    everybody = small.run("logs", "-n", "1").stdout
+    everybody = small.run("logs", "--lines", "1").stdout
     assert re.search(r"^alice/lokinet +\| stand-in: alice runs$", everybody, re.M)
     assert small.run("logs", "nobody").returncode == 2
 
 
 def test_logs_follow_until_interrupted(small: Testnet) -> None:
     log = small.state / "small/nodes/router-2/lokinet.log"
-    process = small.start("logs", "router-2", "-n", "0", "-f")
+    process = small.start("logs", "router-2", "--lines", "0", "-f")
     assert process.stdout is not None
     until("it follows", lambda: is_waiting(process.pid, log))
     with log.open("a") as file:
@@ -116,6 +116,8 @@ def test_views_of_no_network_say_so(testnet: Testnet) -> None:
         result = testnet.run(*command)
         assert result.returncode == 1
         assert "no network is up: `testnet up` brings one up" in result.stderr
-    named = testnet.run("ps", "--name", "other")
+    unknown = testnet.run("logs", "-n", "25")  # as `tail -n 25`
+    assert (unknown.returncode, unknown.stderr) == (1, "testnet: there is no network '25'\n")
+    named = testnet.run("ps", "-n", "other")
     assert named.returncode == 1
     assert "network 'other' is not up" in named.stderr

@@ -18,7 +18,7 @@ COMMANDS = ("up", "down", "ps", "status", "inspect", "logs", "exec", "shell")
         (["upp"], "invalid choice: 'upp'"),
         (["up", "--timeout", "60"], "'60' is not a duration"),
         (["up", "--tim", "60s"], "unrecognized arguments"),
-        (["logs", "-n", "x"], "'x' is not a number of lines"),
+        (["logs", "--lines", "x"], "'x' is not a number of lines"),
         (["inspect"], "the following arguments are required: NODE"),
         (["down", "alice"], "unrecognized arguments: alice"),
     ],
@@ -38,6 +38,13 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         parse([command, "--help"])
     assert caught.value.code == 0
     assert f"usage: testnet {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["-n", "--name"])
+def test_every_command_takes_the_networks_name_short_and_long(command: str, option: str) -> None:
+    node = ["alice"] if command in ("inspect", "exec", "shell") else []
+    assert parse([command, option, "other", *node]).name == "other"
 
 
 def test_everything_after_the_node_belongs_to_the_command() -> None:
