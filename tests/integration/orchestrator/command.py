@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 COMMAND_TIMEOUT_S = 60
+SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.tcp_tso_rtt_log")
+"""What nodes have of their own."""
 
 
 @dataclass
@@ -147,6 +149,7 @@ def host_state() -> dict[str, str]:
         "addresses": ["ip", "-o", "addr"],
         "routes": ["ip", "route"],
         "named namespaces": ["ip", "netns", "list"],
+        "settings": ["sysctl", "-e", *SETTINGS],  # -e: an older kernel may lack one
         "mounts": ["cat", "/proc/self/mountinfo"],
     }
     return {

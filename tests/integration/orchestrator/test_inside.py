@@ -15,7 +15,7 @@ import signal
 
 import pytest
 
-from tests.integration.orchestrator.command import Testnet, until
+from tests.integration.orchestrator.command import SETTINGS, Testnet, until
 
 pytestmark = pytest.mark.integration
 
@@ -82,6 +82,16 @@ def test_a_node_is_a_world_without_a_way_out(small: Testnet) -> None:
     assert "Network is unreachable" in beyond.stderr
     neighbour = small.run("exec", "alice", "--", "ping", "-c1", "-W1", "10.77.4.1")
     assert neighbour.returncode == 0
+
+
+def test_kernel_settings_are_the_nodes_own(small: Testnet) -> None:
+    seen = small.run("exec", "alice", "--", "sysctl", "-n", "-e", *SETTINGS)  # -e: as on the host
+    known = small.run("exec", "alice", "--", "sysctl", "-N", "-e", *SETTINGS).stdout.split()
+    wanted = dict(zip(SETTINGS, ("0", "1", "13"), strict=True))
+    assert seen.stdout.split() == [wanted[name] for name in known]
+    assert set(SETTINGS[:2]) <= set(known), (
+        "only the last is newer than the oldest kernel we run on"
+    )
 
 
 def test_nodes_do_not_share_run(small: Testnet) -> None:
