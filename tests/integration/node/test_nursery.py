@@ -28,7 +28,7 @@ class Nursery:
         self.asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.asked.settimeout(30)
         command = [sys.executable, "-m", "lokinet_node.nursery"]
-        self.process = subprocess.Popen(command, stdin=theirs)
+        self.process = subprocess.Popen(command, stdin=theirs.fileno())
         theirs.close()
 
     def ask(self, request: dict[str, Any], kinds: tuple[str, ...] = KINDS) -> dict[str, Any]:
