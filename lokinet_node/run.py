@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TURNS: Final = 16
 """Bursts taken from one source before another gets its turn."""
-RECHECK: Final[Micros] = 10 * MILLISECOND
+RECHECK: Final[Micros] = 20 * MILLISECOND
 TUN_READ: Final = 1 << 16
 
 
