@@ -2,7 +2,8 @@
 
 Always: different routers, in different IPv4 networks of `unique_range` bits; no blacklisted one,
 not the node itself, none that is out (outages.py) or excluded; so the first hop is the last only
-of a path of one hop. Blame (profile.py) lowers a router's probability in every place.
+of a path of one hop. Blame (profile.py) lowers a router's probability in every place, and so does
+being on other paths of ours: the death of one router must not end all of them.
 
 1. The last hop is the one asked for, else any, preferably none of those to avoid.
 2. The first hop is one of the stored four (guards.py), or a pinned one. If the end of one path
@@ -69,6 +70,8 @@ class Wish:
     """Rather not as last hop: those of the paths there are."""
     first_hops: tuple[RouterID, ...] = ()
     """First hops of the paths that are ready or being built, one entry a path."""
+    in_use: tuple[RouterID, ...] = ()
+    """All hops of these paths, one entry for each time one is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class HopChooser:
             return NoChoice("none of the pinned first hops is usable")
         if hops == 1:
             return self._choose_one(usable, stored, wish, now)
-        fit = _Fit(hops, self._rules.unique_range, self._drawn(allowed, now))
+        fit = _Fit(hops, self._rules.unique_range, self._drawn(allowed, wish, now))
         if fit.networks >= hops:
             for firsts, seconds, pivots in self._attempts(usable, stored, allowed, wish, now):
                 found = fit.find(firsts, seconds, pivots)
@@ -188,7 +191,7 @@ class HopChooser:
     ) -> Iterator[tuple[list[Contact], list[Contact], list[Contact]]]:
         """First hops, second hops and last hops to combine, each in order of preference."""
         if wish.pivot is None:
-            drawn = self._drawn(allowed, now)
+            drawn = self._drawn(allowed, wish, now)
             pivots = [contact for contact in drawn if contact.router not in wish.avoid_pivots]
             avoided = [contact for contact in drawn if contact.router in wish.avoid_pivots]
         else:
@@ -197,17 +200,17 @@ class HopChooser:
         seconds: list[Contact] = []
         if self._rules.hops > 2:
             kept = self._guards.seconds(usable, now)
-            seconds = self._drawn([c for c in kept if c.router not in wish.exclude], now)
+            seconds = self._drawn([c for c in kept if c.router not in wish.exclude], wish, now)
         yield firsts, seconds, pivots
         yield firsts, seconds, avoided
-        anyone = self._drawn(allowed, now)
+        anyone = self._drawn(allowed, wish, now)
         yield firsts, anyone, pivots + avoided
         if not self._guards.pinned:
             yield self._first_order(allowed, wish, now), seconds + anyone, pivots + avoided
 
     def _first_order(self, contacts: list[Contact], wish: Wish, now: Micros) -> list[Contact]:
         """First hops in random order; if one is used too much, the others before it."""
-        drawn = self._drawn(contacts, now)
+        drawn = self._drawn(contacts, wish, now)
         uses = Counter(wish.first_hops)
         most = max(uses.values(), default=0)
         if uses.total() - most < 2:
@@ -219,8 +222,13 @@ class HopChooser:
             )
         return drawn
 
-    def _drawn(self, contacts: Sequence[Contact], now: Micros) -> list[Contact]:
-        return self._chooser.order(contacts, lambda c: self._profile.weight(c.router, now))
+    def _drawn(self, contacts: Sequence[Contact], wish: Wish, now: Micros) -> list[Contact]:
+        """In random order, those likely early that are little blamed and little used."""
+        uses = Counter(wish.in_use)
+        weight = self._profile.weight
+        return self._chooser.order(
+            contacts, lambda c: max(1, weight(c.router, now) // (1 + uses[c.router]) ** 2)
+        )
 
     def _why_not(self, count: int, wish: Wish) -> str:
         hops = self._rules.hops

@@ -134,8 +134,9 @@ class PathKeeper:
         if quota is None:
             quota = self._quotas[remote] = Bucket(REMOTE_RATE, REMOTE_BURST)
         out = self._network.outages.out(now)
-        ready = {path.pivot for path in self.own.paths if path.is_ready}
-        underway = {path.pivot for path in self.own.paths} - ready
+        paths = self.own.paths
+        ready = {path.pivot for path in paths if path.is_ready and not path.is_doubtful}
+        underway = {path.pivot for path in paths if not path.is_ready} - ready
         special = sum(1 for path in self.own.paths if path.purpose)
         for pivot in pivots:
             if count <= 0:
@@ -171,6 +172,7 @@ class PathKeeper:
             pivot=pivot,
             avoid_pivots=frozenset(path.pivot for path in paths if not path.purpose),
             first_hops=tuple(path.routers[0] for path in paths),
+            in_use=tuple(router for path in paths for router in path.routers),
         )
 
     def _back_off(self, now: Micros) -> None:

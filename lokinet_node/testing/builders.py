@@ -141,9 +141,7 @@ class RouterMachine(Machine):
         world, network = self.world, self.world.network
         keys = Random(f"{world.seed}/{self.number}/keys")
         settings = RouterSettings(
-            keys=RouterKeys(
-                ed25519_keypair(keys.randbytes(32)), 1, x25519_keypair(keys.randbytes)
-            ),
+            keys=RouterKeys(ed25519_keypair(keys.randbytes(32)), 1, x25519_keypair(keys.randbytes)),
             link=x25519_keypair(keys.randbytes),
             public=self.address,
             name=self.name,

@@ -112,6 +112,22 @@ def test_every_last_hop_is_equally_likely_without_reports() -> None:
     assert spread < 31.3  # chi square with 11 degrees of freedom: one seed in a thousand
 
 
+def test_paths_of_a_small_network_do_not_all_go_through_one_router() -> None:
+    common = 0
+    for seed in range(200):
+        world = Knowledge(size=8, seed=seed)
+        paths: list[list[RouterID]] = []
+        for _ in range(6):
+            wish = Wish(
+                avoid_pivots=frozenset(path[-1] for path in paths),
+                first_hops=tuple(path[0] for path in paths),
+                in_use=tuple(hop for path in paths for hop in path),
+            )
+            paths.append(ids(world.choose(wish)))
+        common += bool(set.intersection(*map(set, paths)))
+    assert common < 6, "one in 150; without counting uses it is one in five"
+
+
 @given(st.integers(5, 8), st.integers(1, 4), st.integers(0, 200), st.integers(0, 8))
 @settings(max_examples=150, deadline=None)
 def test_small_networks_always_have_a_path_to_every_router(
