@@ -215,8 +215,10 @@ class ClientRole:
         if traffic is None or owner is None:
             return
         session = owner.session
+        before = traffic.packets_in
         messages = traffic.records(remote_loki(session.remote), stream, cells, first, counters)
-        if self.sessions.received(stream, path, now) or messages:
+        has_data = traffic.packets_in - before > len(messages)
+        if self.sessions.received(stream, path, now, has_data=has_data) or messages:
             for content in messages:
                 self.sessions.session_message(stream, content, now)
             self._settle(now)

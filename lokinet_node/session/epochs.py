@@ -59,6 +59,8 @@ class Epoch:
     """The other end was silent on it when a newer handshake succeeded."""
     highest: int = -1
     """Highest stream number a valid record came on."""
+    data_came_on: int = -1
+    """Highest stream number a packet came on."""
     proven: int = -1
     """Highest number of ours from which the other end is known to have received."""
     answer: bytes | None = field(default=None, repr=False)
@@ -72,10 +74,13 @@ class Epoch:
         """Listen."""
         self._listen()
 
-    def sending(self, route: RouteKey) -> SendStream | None:
-        """The stream of a route, new if need be; None when too many are unproven."""
+    def sending(self, route: RouteKey, keep: int = 0) -> SendStream | None:
+        """The stream of a route, new if need be; None when too many are unproven.
+
+        `keep`: a new one is made only if so many more could follow it.
+        """
         stream = self._sending.get(route)
-        while stream is None and self._next_number <= self.proven + STREAMS_AHEAD:
+        while stream is None and self._next_number + keep <= self.proven + STREAMS_AHEAD:
             number = self._next_number
             self._next_number += 1
             key = stream_key(self.keys.send, number)

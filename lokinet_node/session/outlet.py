@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lokinet_node.session.streams import SendStream
 
 UNMEASURED: Final[Micros] = 300 * MILLISECOND
+MOST_SPREAD: Final = 3
+"""Routes over which both ends tell each other where they can be reached."""
+SPARE_STREAMS: Final = 4
+"""Streams left to the routes data will take: the other end listens to eight unproven ones."""
 WISH_AGAIN: Final[Micros] = 5 * SECOND
 """A wish for paths that is not fulfilled is said again this often."""
 
@@ -94,9 +98,31 @@ class Outlet:
 
     def tell(self, message: SessionMessage) -> int | None:
         """Send a session message; the number of its stream, None when there is no way."""
-        sending = self.sending
-        if sending is None:
-            return None
+        return None if self.sending is None else self._send(self.sending, message)
+
+    def spread(self, message: SessionMessage, now: Micros) -> int | None:
+        """Send it over routes that share no path and no introduction with the current one, too.
+
+        When a router dies, the current routes of both ends may go over it, and neither could tell
+        the other. The lowest number of a stream used: an answer proves no more than that.
+        """
+        numbers = [self.tell(message)]
+        if self.route is not None and self.epoch is not None:
+            paths, places = {self.route.path}, {self.route.introduction.handle}
+            for route in self._book.routes(self._home.paths, now):
+                handle = route.introduction.handle
+                if len(numbers) == MOST_SPREAD:
+                    break
+                if route.path in paths or handle in places:
+                    continue
+                stream = self.epoch.sending(route.key, keep=SPARE_STREAMS)
+                if stream is not None:
+                    paths.add(route.path)
+                    places.add(handle)
+                    numbers.append(self._send(Sending(stream, route.path, handle), message))
+        return min((number for number in numbers if number is not None), default=None)
+
+    def _send(self, sending: Sending, message: SessionMessage) -> int | None:
         content = encode_message(message)
         record = PLAINTEXT_HEAD.pack(TYPE_MESSAGE, len(content)) + content
         body = sending.stream.seal_one(record.ljust(PLAINTEXT, b"\0"), sending.handle)

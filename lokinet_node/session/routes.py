@@ -84,7 +84,7 @@ class Route:
 class RouteBook:
     """What is known of the ways to one remote."""
 
-    __slots__ = ("_gone", "_reserve", "_silent", "remote", "way_in")
+    __slots__ = ("_gone", "_newest", "_reserve", "_silent", "remote", "way_in")
 
     def __init__(self, path_lifetime: Micros) -> None:
         self.remote: tuple[Introduction, ...] = ()
@@ -92,12 +92,14 @@ class RouteBook:
         self.way_in: RouterID | None = None
         """Pivot the remote, who dialled us, comes by; None: we choose as we like."""
         self._reserve = path_lifetime // _LIFE_PARTS
+        self._newest: frozenset[Handle] | None = None
         self._gone: dict[Handle, Micros] = {}
         self._silent: dict[RouteKey, Micros] = {}
 
     def learn(self, introductions: Sequence[Introduction]) -> None:
         """The remote's whole list, newer than the one before."""
         self.remote = tuple(introductions)
+        self._newest = None
         listed = {one.handle for one in introductions}
         self._gone = {handle: until for handle, until in self._gone.items() if handle in listed}
 
@@ -106,6 +108,11 @@ class RouteBook:
         listed = {one.handle for one in introductions}
         rest = tuple(one for one in self.remote if one.handle not in listed)
         self.remote = tuple(introductions) + rest
+
+    def found(self, introductions: Sequence[Introduction]) -> None:
+        """What was looked up because the remote is lost: these before all others."""
+        self.add(introductions)
+        self._newest = frozenset(one.handle for one in introductions)
 
     def gone(self, handle: Handle, now: Micros) -> bool:
         """A pivot does not know the handle any more; True if it was one of the remote's."""
@@ -176,14 +183,15 @@ class RouteBook:
         early = route.expires - self._reserve
         return early if early > now else route.expires
 
-    def _order(self, route: Route, now: Micros) -> tuple[bool, bool, bool, bool]:
+    def _order(self, route: Route, now: Micros) -> tuple[bool, ...]:
         """By rank; of equal ones the way the remote comes by, so that both ways share a pivot."""
         is_astray = self.way_in is not None and route.introduction.router != self.way_in
         return *self._rank(route, now), is_astray
 
-    def _rank(self, route: Route, now: Micros) -> tuple[bool, bool, bool]:
+    def _rank(self, route: Route, now: Micros) -> tuple[bool, bool, bool, bool]:
         is_silent, is_short = self._is_silent(route, now), self._is_short(route, now)
-        return is_silent, route.path.is_doubtful, is_short
+        is_old = self._newest is not None and route.introduction.handle not in self._newest
+        return is_silent, route.path.is_doubtful, is_old, is_short
 
     def _is_alive(self, one: Introduction, now: Micros) -> bool:
         return one.expires_s * SECOND > now and self._gone.get(one.handle, 0) <= now
@@ -198,7 +206,7 @@ class RouteBook:
         return self._silent.get(route.key, 0) > now
 
 
-_GOOD: Final = (False, False, False)
+_GOOD: Final = (False, False, False, False)
 
 
 def own_introductions(

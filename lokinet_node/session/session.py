@@ -50,6 +50,9 @@ BUSY_POLL: Final[Micros] = 250 * MILLISECOND
 IDLE_POLL: Final[Micros] = SECOND
 BUSY: Final[Micros] = 2 * SECOND
 REDIAL_PAUSE: Final[Micros] = 10 * SECOND
+ASK_PAUSE: Final[Micros] = SECOND
+"""Between the first two look-ups of a remote that is lost; as often as it may publish."""
+MOST_ASKED: Final = 3
 INTROSET_SPARE: Final[Micros] = 30 * SECOND
 """An introset with less time left is looked up again before it is used."""
 _ENDS: Final = {Verdict.UNREACHABLE: "unreachable", Verdict.USED_UP: "keys used up"}
@@ -59,6 +62,8 @@ class Session:
     """A session with one `.loki` address; `Sessions` hands it what concerns it."""
 
     __slots__ = (
+        "_ask_at",
+        "_asked",
         "_home",
         "_introset",
         "_introset_expires",
@@ -102,11 +107,11 @@ class Session:
         self._outlet = Outlet(remote, home, self.epochs, self.book)
         self._introset: Introset | None = None
         self._introset_expires: Micros = 0
-        self._messages_in = 0
+        self._messages_in = self._asked = 0
         self._traffic = (0, 0)
         self._their_number = 0
         self._their_token = b""
-        self._poll_at = self._redial_at = self._review_at = now
+        self._ask_at = self._poll_at = self._redial_at = self._review_at = now
 
     def sending(self) -> Sending | None:
         """Stream, path and handle to send data with; None while there is no way."""
@@ -130,8 +135,8 @@ class Session:
             self._introset, self._introset_expires = introset, expires
             if dial is not None:
                 dial.found(introset, now)
-            if self._outlet.sending is None or (dial is not None and dial.is_rescue):
-                self.book.add(introset.introductions)
+            if self._is_lost or (dial is not None and dial.is_rescue):
+                self.book.found(introset.introductions)
         elif dial is not None and dial.introset is None:
             self._dial_failed("no introset", now)
         self._review(now)
@@ -178,7 +183,7 @@ class Session:
             self.book.learn(answer.introductions)
         self._establish(now)
 
-    def heard(self, stream: ReceiveStream, epoch: Epoch, pivot: RouterID, now: Micros) -> None:
+    def heard(self, stream: ReceiveStream, epoch: Epoch, now: Micros) -> None:
         """The first valid record of an epoch, or of a stream further on than before."""
         epoch.advance(stream.number)
         if epoch.heard_first is None:
@@ -187,11 +192,17 @@ class Session:
             epoch.confirmed = now
             epoch.answer = None
             self._establish(now)
-        # Who was dialled answers the way the caller comes: both halves then share a pivot, so a
-        # packet and its answer pass seven relays at most.
+
+    def came_by(self, pivot: RouterID, now: Micros) -> None:
+        """The first data of a stream further on than before came over a path to this pivot.
+
+        Who was dialled answers the way the caller comes: both halves then share a pivot, so a
+        packet and its answer pass seven relays at most.
+        """
         if not self.is_dialler and pivot != self.book.way_in:
             self.book.way_in = pivot
             self._review(now)
+            self.tick(now)
 
     def message(self, content: bytes | memoryview, now: Micros) -> None:
         """A record of type 2."""
@@ -242,6 +253,10 @@ class Session:
             case Established():
                 self._announce(now)
                 self._go_on_watching(now)
+                if self._is_lost and self.book.has_alive(now):
+                    self._ask_where(now)
+                elif self.watch.token is None:
+                    self._asked = 0
                 self._judge(now)
         self._schedule()
 
@@ -264,7 +279,7 @@ class Session:
             return
         paths = self._home.paths
         if self._outlet.refresh(now):
-            self.watch.start(now)
+            self.watch.moved(now)
         self.announcer.offer(
             own_introductions(paths, self.book.remote, now, MAX_INTRODUCTIONS), now
         )
@@ -289,6 +304,22 @@ class Session:
         if sent is not None:
             self._home.effects.append(SendCell(*sent))
 
+    @property
+    def _is_lost(self) -> bool:
+        """No way is known, or the one taken does not answer at once."""
+        return self._outlet.sending is None or self.watch.is_repeating
+
+    def _ask_where(self, now: Micros) -> None:
+        """Look up where the remote is: what it told us lately may have gone where it is not heard.
+
+        Of a session in use only, and not for long: what does not help soon is left to a rescue.
+        """
+        is_wanted = self._asked < MOST_ASKED and now - self.last_used < BUSY
+        if is_wanted and self.dial is None and now >= self._ask_at:
+            self._ask_at = now + (ASK_PAUSE << self._asked)
+            self._asked += 1
+            self._home.effects.append(NeedIntroset(self.remote))
+
     def _go_on_watching(self, now: Micros) -> None:
         outlet, watch = self._outlet, self.watch
         step = watch.due(now)
@@ -304,7 +335,7 @@ class Session:
     def _announce(self, now: Micros) -> None:
         due = self.announcer.due(now)
         if due is not None:
-            number = self._outlet.tell(due)
+            number = self._outlet.spread(due, now)
             self.announcer.sent(number, self.watch.wait(self._outlet.estimate), now)
             if self.announcer.tries == DOUBTFUL_TRIES:
                 self.watch.start(now)
@@ -321,6 +352,7 @@ class Session:
             last_used=self.last_used,
             stranded_since=outlet.stranded_since,
             silent_since=self.watch.silent_since,
+            is_silent=self.watch.is_silent,
             has_introductions=self.book.has_alive(now),
         )
         verdict = judge(condition, self._home.timing, now)

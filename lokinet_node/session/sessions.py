@@ -65,7 +65,9 @@ class Sessions:
 
     # --- data plane
 
-    def received(self, stream: ReceiveStream, path: OwnPath, now: Micros) -> bool:
+    def received(
+        self, stream: ReceiveStream, path: OwnPath, now: Micros, *, has_data: bool
+    ) -> bool:
         """A burst of this stream came over a path, none or some of it good; before its messages.
 
         True if effects are waiting, as they do after the first record of a stream.
@@ -75,7 +77,10 @@ class Sessions:
             return False
         epoch.last_heard = epoch.session.last_heard = now
         if stream.number > epoch.highest or epoch.heard_first is None:
-            epoch.session.heard(stream, epoch, path.pivot, now)
+            epoch.session.heard(stream, epoch, now)
+        if has_data and stream.number > epoch.data_came_on:
+            epoch.data_came_on = stream.number
+            epoch.session.came_by(path.pivot, now)
         return bool(self._home.effects)
 
     def session_message(

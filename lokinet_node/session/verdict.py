@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 STRANDED: Final[Micros] = 2 * SECOND
 """Without any route for this long: what is known of the remote must be stale."""
-SILENT: Final[Micros] = 5 * SECOND
-"""Unanswered for this long: the remote may have forgotten us."""
 UNREACHABLE: Final[Micros] = MINUTE
 OTHERS_TURN: Final = 4
 """The end that did not start the keys renews them a quarter later, in case the other cannot."""
@@ -49,6 +47,8 @@ class Condition:
     last_used: Micros
     stranded_since: Micros | None
     silent_since: Micros | None
+    is_silent: bool
+    """A whole route did not answer: the remote may have forgotten us."""
     has_introductions: bool
 
 
@@ -70,10 +70,10 @@ def judge(condition: Condition, timing: Timing, now: Micros) -> Verdict:
 
 
 def _needs_rescue(condition: Condition, now: Micros) -> bool:
-    stranded, silent = condition.stranded_since, condition.silent_since
+    stranded = condition.stranded_since
     if stranded is not None:
         return now - stranded >= (STRANDED if condition.has_introductions else 0)
-    return silent is not None and now - silent >= SILENT
+    return condition.is_silent
 
 
 def _wants_new_keys(condition: Condition, timing: Timing, now: Micros) -> bool:

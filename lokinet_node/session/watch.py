@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PINGS: Final = 2
 QUIET: Final[Micros] = SECOND
 LONGEST_QUIET: Final[Micros] = 3 * SECOND
-PING_WAIT: Final[Micros] = 300 * MILLISECOND
+PING_WAIT: Final[Micros] = 200 * MILLISECOND
 LONGEST_WAIT: Final[Micros] = 4 * SECOND
 _MOST_DOUBLINGS: Final = 4
 
@@ -74,7 +74,7 @@ class Watch:
 
     def wait(self, estimate: Micros) -> Micros:
         """How long an answer may take; `estimate` is the round trip as long as none is known."""
-        return min(LONGEST_WAIT, max(PING_WAIT, 2 * (self.rtt or estimate)))
+        return min(LONGEST_WAIT, max(PING_WAIT, 3 * (self.rtt or estimate)))
 
     def poll(self, sent: int, last_heard: Micros, estimate: Micros, now: Micros) -> None:
         """`sent`: records sent so far that call for some answer.
@@ -97,6 +97,20 @@ class Watch:
     def is_waiting(self) -> bool:
         """Whether something was sent that nothing has come back for yet."""
         return self._waiting is not None
+
+    @property
+    def is_repeating(self) -> bool:
+        """Whether the first ping over the present route was not answered in time."""
+        return self.token is not None and self._pings > 1
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a route did not answer at all, and nothing has since."""
+        return self._rounds > 0
+
+    def moved(self, now: Micros) -> None:
+        """Data goes another way: ask there, whatever was asked before."""
+        self._renew(now)
 
     def start(self, now: Micros) -> None:
         """Ping now, unless one is out."""

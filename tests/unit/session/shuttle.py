@@ -256,7 +256,8 @@ class Client:
             owner = stream.owner
             assert owner is not None
             remote = owner.session.remote
-            self.sessions.received(stream, path, now)
+            has_data = bool(opened) and plain.buffer[0] == TYPE_PACKET
+            self.sessions.received(stream, path, now, has_data=has_data)
             if opened:
                 self._record(remote, stream, plain)
         self.settle()

@@ -61,3 +61,19 @@ def test_nothing_doubtful_is_introduced_unless_there_is_nothing_else() -> None:
     good, bad = Path(A, Handle(3)), Path(B, Handle(4), is_doubtful=True)
     assert [one.handle for one in own_introductions([bad, good], (), NOW, 12)] == [3]
     assert [one.handle for one in own_introductions([bad], (), NOW, 12)] == [4]
+
+
+def test_what_was_looked_up_because_the_remote_is_lost_comes_before_what_it_told() -> None:
+    known, near, far = book(), Path(A, Handle(3), rtt=1), Path(B, Handle(4))
+    route = known.choose([near, far], NOW, None)
+    assert route is not None
+    assert route.path is near
+    known.found([Introduction(B, Handle(90), NOW // SECOND + 1200)])
+    moved = known.choose([near, far], NOW, route)
+    assert moved is not None
+    assert moved.introduction.handle == 90
+    assert known.wanted([near], NOW, 2) == ((B, A), 2), "what is old is not enough"
+    known.learn(known.remote)
+    told = known.choose([near, far], NOW, None)
+    assert told is not None
+    assert told.path is near, "the remote's own word puts all on one level again"

@@ -388,7 +388,9 @@ def test_the_first_record_of_a_session_says_that_effects_are_waiting() -> None:
         sending.stream.seal(plain, 0, 1, cells, 0, sending.handle)
         stream = service.sessions.streams[sending.stream.index]
         stream.open(cells, 0, 1, (counter,), plain, 0)
-        answers.append(service.sessions.received(stream, service.paths[0], world.now))
+        answers.append(
+            service.sessions.received(stream, service.paths[0], world.now, has_data=False)
+        )
         service.settle()
     assert answers == [True, False]
     assert service.ready() == [caller.address]

@@ -68,12 +68,13 @@ def test_a_ping_is_repeated_once_with_the_same_token_then_the_route_is_silent() 
     first = one.token
     assert one.due(0) is Step.PING
     one.pinged(3, RTT, 0)
-    assert one.due(299 * MILLISECOND) is Step.NOTHING
-    assert one.deadline == 300 * MILLISECOND
-    assert one.due(300 * MILLISECOND) is Step.PING
-    one.pinged(3, RTT, 300 * MILLISECOND)
+    assert one.due(199 * MILLISECOND) is Step.NOTHING
+    assert one.deadline == 200 * MILLISECOND
+    assert one.due(200 * MILLISECOND) is Step.PING
+    one.pinged(3, RTT, 200 * MILLISECOND)
     assert one.token == first
-    assert one.due(600 * MILLISECOND) is Step.SILENT
+    assert one.due(399 * MILLISECOND) is Step.NOTHING
+    assert one.due(400 * MILLISECOND) is Step.SILENT
     one.next_route(600 * MILLISECOND)
     assert one.token != first
     assert one.due(600 * MILLISECOND) is Step.PING
@@ -86,7 +87,7 @@ def test_a_pong_ends_it_measures_and_proves_the_first_stream() -> None:
     token = one.token or b""
     assert one.pong(token, 5) is None, "no ping was sent yet"
     one.pinged(3, RTT, 0)
-    one.pinged(4, RTT, 300 * MILLISECOND)
+    one.pinged(4, RTT, 200 * MILLISECOND)
     assert one.pong(b"unknown!", 310 * MILLISECOND) is None
     assert one.pong(token, 310 * MILLISECOND) == 3
     assert one.rtt == 310 * MILLISECOND, "too long after a repetition, never too short"
@@ -103,7 +104,7 @@ def test_pings_without_a_way_are_not_counted_and_do_not_spin() -> None:
         assert one.due(now) is Step.PING
         one.pinged(None, RTT, now)
         assert one.deadline is not None
-        assert one.deadline >= now + 300 * MILLISECOND, tried
+        assert one.deadline >= now + 200 * MILLISECOND, tried
     assert one.silent_since is None
 
 
@@ -118,9 +119,9 @@ def test_rounds_without_an_answer_slow_down() -> None:
         now = one.deadline or 0
         assert one.due(now) is Step.SILENT
         one.next_route(now)
-    assert pauses[0] == 300 * MILLISECOND
+    assert pauses[0] == 200 * MILLISECOND
     assert pauses == sorted(pauses)
-    assert pauses[-1] == 4 * SECOND
+    assert pauses[-1] == 200 * MILLISECOND << 4
 
 
 # --- announcer
@@ -183,6 +184,7 @@ FINE = Condition(
     last_used=0,
     stranded_since=None,
     silent_since=None,
+    is_silent=False,
     has_introductions=True,
 )
 
@@ -195,8 +197,8 @@ FINE = Condition(
         (replace(FINE, stranded_since=0), 2 * SECOND - 1, Verdict.FINE),
         (replace(FINE, stranded_since=0), 2 * SECOND, Verdict.RESCUE),
         (replace(FINE, stranded_since=0, has_introductions=False), 0, Verdict.RESCUE),
-        (replace(FINE, silent_since=0), 5 * SECOND - 1, Verdict.FINE),
-        (replace(FINE, silent_since=0), 5 * SECOND, Verdict.RESCUE),
+        (replace(FINE, silent_since=0), SECOND, Verdict.FINE),
+        (replace(FINE, silent_since=0, is_silent=True), SECOND, Verdict.RESCUE),
         (replace(FINE, silent_since=0), MINUTE, Verdict.UNREACHABLE),
         (replace(FINE, stranded_since=0), MINUTE, Verdict.UNREACHABLE),
         (replace(FINE, sealed=MOST_RECORDS), 0, Verdict.USED_UP),
