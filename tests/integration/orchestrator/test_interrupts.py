@@ -15,16 +15,16 @@ from tests.integration.orchestrator.command import SMALL, Testnet
 
 pytestmark = pytest.mark.integration
 
-INTERRUPT_AND_SWALLOW = """
-import os, signal
+INTERRUPT = "import os; os.kill(os.getpid(), 2)"
+GO_ON = "print('went on'); raise SystemExit(77)"
+INTERRUPT_AND_SWALLOW = f"""
 try:
-    os.kill(os.getpid(), signal.SIGINT)
+    {INTERRUPT}
     for _ in range(1000):
         pass
 except KeyboardInterrupt:
     pass
-print("went on")
-raise SystemExit(77)
+{GO_ON}
 """
 """What some weak references do in the middle of an import."""
 INTERRUPT_AT_EXIT = """
@@ -36,19 +36,26 @@ sys.exit(main(sys.argv[1:]))
 IGNORE = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
 
 
-def interrupted_in_an_import(testnet: Testnet, module: str) -> None:
-    """From now on, importing `module` interrupts the process."""
+def replace_module(testnet: Testnet, module: str, text: str) -> None:
+    """From now on, importing `module` runs this instead."""
     folder = testnet.root / "first"
     folder.mkdir()
-    (folder / f"{module}.py").write_text(INTERRUPT_AND_SWALLOW)
+    (folder / f"{module}.py").write_text(text)
     testnet.env["PYTHONPATH"] = f"{folder}:{testnet.env['PYTHONPATH']}"
 
 
-@pytest.mark.parametrize("module", ["argparse", "pydantic"])
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("signal", f"{INTERRUPT}; {GO_ON}"),  # the first that is imported
+        ("argparse", INTERRUPT_AND_SWALLOW),
+        ("pydantic", INTERRUPT_AND_SWALLOW),
+    ],
+)
 def test_ctrl_c_while_modules_are_imported_ends_at_once_with_130(
-    testnet: Testnet, module: str
+    testnet: Testnet, module: str, text: str
 ) -> None:
-    interrupted_in_an_import(testnet, module)
+    replace_module(testnet, module, text)
     result = testnet.run("up", testnet.configure(SMALL))
     assert (result.returncode, result.stdout) == (130, "")
     assert result.stderr == "testnet: interrupted\n"
@@ -68,6 +75,6 @@ def test_ctrl_c_after_the_command_changes_nothing(testnet: Testnet) -> None:
 
 
 def test_who_was_started_deaf_to_ctrl_c_stays_deaf(testnet: Testnet) -> None:
-    interrupted_in_an_import(testnet, "pydantic")
+    replace_module(testnet, "pydantic", INTERRUPT_AND_SWALLOW)
     result = testnet.run("up", testnet.configure(SMALL), prefix=IGNORE)
     assert (result.returncode, result.stdout) == (77, "went on\n")
