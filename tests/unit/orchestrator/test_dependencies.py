@@ -1,0 +1,53 @@
+"""What is installed is what is imported, and the lock files hold nothing of who made them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+IMPORTED_AS = {"pynacl": "nacl", "pyyaml": "yaml", "python-pytun": "pytun"}
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+
+
+def imported(package: str) -> set[str]:
+    """The first word of everything a package's files import."""
+    found = set()
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+    return found
+
+
+def required() -> set[str]:
+    """Names of the dependencies in pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {re.split(r"[<>=!~ \[]", line, maxsplit=1)[0] for line in project["dependencies"]}
+
+
+def test_every_dependency_is_imported_and_every_import_is_a_dependency() -> None:
+    own = {"lokinet_node", "orchestrator", "pydantic_core"}  # the last is half of pydantic
+    foreign = (imported("lokinet_node") | imported("orchestrator")) - own - sys.stdlib_module_names
+    assert {IMPORTED_AS.get(name, name) for name in required()} == foreign
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_by_hash_and_names_no_place(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    pins = re.findall(r"^([a-z0-9-]+)==[\w.]+ \\\n    --hash=sha256:", text, re.MULTILINE)
+    assert required() <= set(pins)
+    rest = [
+        line
+        for line in text.splitlines()
+        if line and not line.startswith((*pins, "    --hash", "#"))
+    ]
+    assert rest == []
+    assert re.search(r"://|[a-z]+\.(org|com|net|example)\b|/\w+/|^-", text, re.MULTILINE) is None
