@@ -119,12 +119,11 @@ class OwnPaths:
         except BuildFailed as failure:
             # The hop that answered says it could not go on: it or the one after it.
             suspects = path.routers[failure.hop_index : failure.hop_index + 2]
-            self._fail(
-                path, f"{failure.status.name.lower()} at hop {failure.hop_index + 1}", suspects
-            )
+            reason = f"{failure.status.name.lower()} at hop {failure.hop_index + 1}"
+            self._fail(path, reason, suspects, now)
             return True
         except WireError as error:
-            self._fail(path, str(error), path.routers)
+            self._fail(path, str(error), path.routers, now)
             return True
         self._install(path, now)
         return True
@@ -157,9 +156,10 @@ class OwnPaths:
 
     # --- ends
 
-    def _fail(self, path: Path, reason: str, suspects: tuple[RouterID, ...]) -> None:
+    def _fail(self, path: Path, reason: str, suspects: tuple[RouterID, ...], now: Micros) -> None:
         self.failures += 1
         self._forget(path)
+        self._tell(path, now)
         self._events.append(PathFailed(path, reason, suspects))
 
     def _lose(
@@ -189,8 +189,13 @@ class OwnPaths:
         """Give a path up; its hops are told."""
         if path.state is State.DEAD:
             return
-        self._port.send_message(path.link, LinkKind.CLOSE, encode_close(path.path_id), now)
+        self._tell(path, now)
         self._lose(path, reason, ())
+
+    def _tell(self, path: Path, now: Micros) -> None:
+        """Let the hops forget a path: those that took part know nothing of its end."""
+        if path.link.is_up:
+            self._port.send_message(path.link, LinkKind.CLOSE, encode_close(path.path_id), now)
 
     def broken(self, link: PathLink, message: Broken, now: Micros) -> bool:
         """`broken` from a first hop; False when it names no path of ours."""
@@ -218,7 +223,7 @@ class OwnPaths:
         """A first hop died."""
         for path in [path for path in self.paths if path.link is link]:
             if path.state is State.BUILDING:
-                self._fail(path, "link to the first hop is down", path.routers[:1])
+                self._fail(path, "link to the first hop is down", path.routers[:1], now)
             else:
                 self._lose(path, "link to the first hop is down", path.routers[:1], now)
 
@@ -314,11 +319,12 @@ class OwnPaths:
             elif path.state is State.BUILDING:
                 if path.started + self._timing.build_timeout <= now:
                     self.timeouts += 1
-                    self._fail(path, "no answer to the build", path.routers)
+                    self._fail(path, "no answer to the build", path.routers, now)
             elif path.state is State.REGISTERING and self._unanswered(path):
-                self._fail(path, "last hop does not answer", path.routers[-1:])
+                self._fail(path, "last hop does not answer", path.routers[-1:], now)
             elif path.probe_at <= now:
                 if path.probes >= PROBE_TRIES:
+                    self._tell(path, now)
                     self._lose(path, "no answer to probes", path.routers)
                 elif path.probes == 0 and path.last_heard + self._timing.path_probe > now:
                     path.probe_at = path.last_heard + self._timing.path_probe

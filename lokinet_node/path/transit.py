@@ -12,6 +12,7 @@ Nothing here is about who uses the path: handles are names an owner registers at
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final
@@ -102,7 +103,7 @@ class Transit:
         self._pump = pump
         self._meter = BuildMeter()
         self._building: dict[tuple[PathLink, int], Hop] = {}
-        self._seen: dict[bytes, Micros] = {}
+        self._seen: OrderedDict[bytes, Micros] = OrderedDict()
         self._cells = Cells()
 
     # --- builds
@@ -201,12 +202,19 @@ class Transit:
     # --- the end of a path
 
     def close(self, link: PathLink, path_id: int, now: Micros) -> None:
-        """`close` from the owner's side: pass it on and forget the path."""
-        hop = _hop_of(link.paths.get(path_id))
+        """`close` from the owner's side: pass it on and forget the path, or the build of one."""
+        hop = _hop_of(link.paths.get(path_id)) or self._building_for(link, path_id)
         if hop is None or hop.prev_link is not link or hop.prev_id != path_id:
             return
         self._remove(hop)
         self._tell_next(hop, now)
+
+    def _building_for(self, link: PathLink, path_id: int) -> Hop | None:
+        """Take back the build that a neighbour wanted under this id."""
+        for key, hop in self._building.items():
+            if hop.prev_link is link and hop.prev_id == path_id:
+                return self._building.pop(key)
+        return None
 
     def broken(self, link: PathLink, message: Broken, now: Micros) -> bool:
         """`broken` from the next hop: pass the blob towards the owner; False when not ours."""
@@ -234,6 +242,7 @@ class Transit:
                 self._answer(hop, BuildStatus.NEXT_HOP_UNREACHABLE, None, now)
             elif hop.prev_link is link:
                 del self._building[key]
+                self._tell_next(hop, now)
         self._meter.forget(link)
 
     def refuse_control(self, hop: Hop, now: Micros) -> None:
@@ -248,9 +257,11 @@ class Transit:
         for key, hop in list(self._building.items()):
             if hop.answer_by <= now:
                 del self._building[key]
+                self._tell_next(hop, now)
                 self._answer(hop, BuildStatus.NEXT_HOP_UNREACHABLE, None, now)
-        if len(self._seen) > SEEN_LIMIT // 2 or not self.hops:
-            self._seen = {key: until for key, until in self._seen.items() if until > now}
+        # Nearly in the order of expiry: none is later than the network's lifetime from now.
+        while self._seen and next(iter(self._seen.values())) <= now:
+            self._seen.popitem(last=False)
         for hop in self._ends():
             self.flush(hop, now)
 
