@@ -193,12 +193,22 @@ class Epochs:
     def expired(self, now: Micros) -> list[Epoch]:
         """Those that have had their time; the caller removes them."""
         best = self.best()
-        replaced_at = None if best is None else best.heard_first
         return [
             epoch
             for epoch in self._all
-            if epoch is not best and now - _last_use(epoch, replaced_at, now) > SILENT
+            if epoch is not best and now - _last_use(epoch, self._replaced_at(epoch), now) > SILENT
         ]
+
+    def _replaced_at(self, epoch: Epoch) -> Micros | None:
+        """When one that is better was heard first; None: the other end may still be on this one."""
+        return min(
+            (
+                other.heard_first
+                for other in self._all
+                if other.heard_first is not None and (epoch.is_doubtful or _is_better(other, epoch))
+            ),
+            default=None,
+        )
 
 
 def _is_better(epoch: Epoch, other: Epoch) -> bool:

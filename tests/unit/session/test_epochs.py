@@ -165,6 +165,17 @@ def test_a_replaced_epoch_ends_when_it_has_been_silent() -> None:
     assert all_.expired(110 * SECOND + SILENT + 1) == [old]
 
 
+def test_epochs_that_are_renewed_often_end_all_the_same() -> None:
+    all_ = Epochs()
+    for number in range(1, 7):  # every 10 s, which is shorter than they may be silent
+        one = epoch(number, confirmed=number * 10 * SECOND)
+        one.heard_first = one.last_heard = number * 10 * SECOND
+        all_.add(one)
+        for old in all_.expired(number * 10 * SECOND):
+            all_.remove(old)
+    assert len(all_) == 4, "each 30 s after its successor was heard, not after the newest"
+
+
 def test_an_unconfirmed_epoch_ends_after_a_while() -> None:
     all_ = Epochs()
     waiting = epoch(1, confirmed=None, started=5 * SECOND)

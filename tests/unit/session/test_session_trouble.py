@@ -34,7 +34,7 @@ def test_news_reach_the_other_end_though_the_current_route_is_dead() -> None:
 
 def test_spread_news_leave_streams_for_the_routes_of_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlet, "MOST_SPREAD", 100)
-    world, caller, service = joined()
+    _, caller, service = joined()
     for path in service.paths:
         path.is_frozen = True  # nothing is proven from now on
     for faster in range(20):
