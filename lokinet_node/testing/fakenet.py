@@ -3,7 +3,8 @@
 Events are ordered by (time, serial), so equal times keep the order in which they were made and a
 seed repeats a run exactly. Bursts travel whole on a perfect network, as GSO bursts do on veth;
 with faults every datagram is lost, doubled and delayed on its own. Corruption is not injected:
-the link's tag makes it a loss, and the link room tests that.
+the link's tag makes it a loss, and the link room tests that. A machine that asks to be woken at
+once, again and again, would spin a core: here it ends the run with an AssertionError.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Address = tuple[str, int]
+SOCKET_HOLDS = 150
+"""Bursts that wait in the socket of a stopped machine: 212992 bytes of single datagrams."""
+MOST_AT_ONCE = 50_000
+"""Events at one instant; more means that somebody does not let time pass."""
 START: Micros = 1_800_000_000 * SECOND
 """Virtual time starts at an arbitrary instant of 2027."""
 
@@ -61,6 +66,8 @@ class FakeNetwork:
         self._random = Random(seed)
         self._machines: dict[Address, Machine] = {}
         self._cut: set[Address] = set()
+        self._severed: set[frozenset[Address]] = set()
+        self._stopped: dict[Address, list[Callable[[], None]]] = {}
         self._heap: list[tuple[Micros, int, Callable[[], None]]] = []
         self._serial = count()
         self._armed: dict[Address, Micros] = {}
@@ -79,6 +86,23 @@ class FakeNetwork:
         """Cut a machine off, or join it again."""
         (self._cut.add if frozen else self._cut.discard)(address)
 
+    def sever(self, one: Address, other: Address, *, severed: bool = True) -> None:
+        """Let two machines hear nothing of each other, or join them again."""
+        pair = frozenset((one, other))
+        (self._severed.add if severed else self._severed.discard)(pair)
+
+    def stop(self, address: Address) -> None:
+        """As SIGSTOP: it does nothing, what it is sent waits in its socket."""
+        self._stopped.setdefault(address, [])
+
+    def go_on(self, address: Address) -> None:
+        """As SIGCONT: first its timers, then what waited, as much as a socket holds."""
+        waiting = self._stopped.pop(address, [])
+        self._armed.pop(address, None)
+        self._arm(address)
+        for deliver in waiting[-SOCKET_HOLDS:]:
+            self.at(self.now, deliver)
+
     def transmit(self, source: Address) -> Callable[[Address, memoryview], None]:
         """The sending half of a machine's socket."""
 
@@ -86,7 +110,8 @@ class FakeNetwork:
             data = bytes(view)
             if self.on_datagrams is not None:
                 self.on_datagrams(source, target, data)
-            if source not in self._cut and target not in self._cut:
+            is_cut = source in self._cut or target in self._cut
+            if not is_cut and frozenset((source, target)) not in self._severed:
                 self._carry(source, target, data)
 
         return send
@@ -114,6 +139,9 @@ class FakeNetwork:
         machine = self._machines.get(target)
         if machine is None or target in self._cut:
             return
+        if target in self._stopped:
+            self._stopped[target].append(lambda: self._deliver(source, target, data))
+            return
         self._arena.view[: len(data)] = data
         self.delivered += len(data) // DATAGRAM
         machine.from_wire(self._arena, len(data) // DATAGRAM, source, self.now)
@@ -135,7 +163,7 @@ class FakeNetwork:
         if self._armed.get(address) == due:
             del self._armed[address]
         machine = self._machines.get(address)
-        if machine is None:
+        if machine is None or address in self._stopped:
             return
         wanted = machine.deadline()
         if wanted is not None and wanted <= self.now:
@@ -151,6 +179,7 @@ class FakeNetwork:
     ) -> Micros:
         """Run until something is observed; how long it took. AssertionError after `within`."""
         start, end = self.now, self.now + within
+        at_once = 0
         while not seen():
             if not self._heap or self._heap[0][0] > end:
                 self.now = end
@@ -158,6 +187,13 @@ class FakeNetwork:
                     raise AssertionError(f"not observed within {within / SECOND} s")
                 break
             when, _, action = heapq.heappop(self._heap)
+            at_once = at_once + 1 if when == self.now else 0
+            assert at_once < MOST_AT_ONCE, f"time stands still: {self._restless()}"
             self.now = when
             action()
         return self.now - start
+
+    def _restless(self) -> list[Address]:
+        """Who wants to be woken without delay."""
+        dues = {address: machine.deadline() for address, machine in self._machines.items()}
+        return [address for address, due in dues.items() if due is not None and due <= self.now]
