@@ -54,7 +54,8 @@ class Network:
         """What `testnet up --json` printed."""
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         for name in ROOTS:
-            root = directory / name.lower()
+            # Sockets live below it: a path of a Unix socket is short.
+            root = directory / name.split("_")[1].lower()
             root.mkdir(mode=0o700)
             self._environment[name] = str(root)
 
@@ -178,7 +179,7 @@ def default_network() -> Iterator[Network]:
 @contextmanager
 def scratch_network() -> Iterator[Network]:
     """A network that may be brought up in the block; NotRemoved if it cannot be taken down."""
-    directory = Path(tempfile.mkdtemp(prefix="testnet-bench-"))
+    directory = Path(tempfile.mkdtemp(prefix="tn-bench-"))
     network = Network(directory)
     try:
         yield network
