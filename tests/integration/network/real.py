@@ -24,6 +24,8 @@ REPOSITORY = Path(__file__).parents[3]
 INSIDE = Path(__file__).parent / "inside"
 COMMAND_S = 10.0
 """Ten times what a command takes that waits for nothing."""
+READY_S = 40.0
+"""Ten times what the default topology takes to be ready when tests share the machine."""
 SCRIPT_S = 60.0
 """Scripts give up their waits before."""
 
@@ -43,7 +45,8 @@ class Network(Testnet):
 
     def up(self, topology: str = "default") -> dict[str, Any]:
         """Bring it up, or up to date; what `up --json` printed."""
-        result = self.run("up", topology, "--name", self.name, "--json", "--keep-on-failure")
+        options = ("--name", self.name, "--timeout", f"{READY_S:.0f}s", "--keep-on-failure")
+        result = self.run("up", topology, *options, "--json")
         if result.returncode != 0:
             raise AssertionError("\n".join([result.stderr, *self.evidence().values()]))
         printed: dict[str, Any] = json.loads(result.stdout)

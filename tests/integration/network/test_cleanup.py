@@ -11,7 +11,10 @@ import os
 import select
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -54,13 +57,13 @@ def test_down_leaves_the_host_and_strangers_as_they_were(
     up = own_testnet.run("up", "default", *name, prefix=among)
     assert up.returncode == 0, up.stderr
     assert "page     200 " in up.stdout
-    made = namespaces_inside(own_testnet)
+    made = made_by(own_testnet)
     assert host_state() == host, "a network that is up shows on the host"
     down = own_testnet.run("down", *name, prefix=among)
     assert down.returncode == 0, down.stderr
     assert "nothing is left" in down.stdout
     assert own_testnet.leftovers() == []
-    assert holders(made) == {}
+    assert made.holders() == {}
     assert host_state() == host
     assert belongings(stranger) == theirs
 
@@ -87,12 +90,12 @@ def test_ctrl_c_while_it_waits_for_nodes_leaves_nothing(own_testnet: Network) ->
 def interrupt(network: Network, process: subprocess.Popen[str]) -> None:
     """Ctrl-C to `up`, and all it had made is gone."""
     network.note_processes()
-    made = namespaces_inside(network)
+    made = made_by(network)
     os.killpg(process.pid, signal.SIGINT)
     _, complaints = process.communicate(timeout=20)
     assert process.returncode == 130, complaints
     assert network.leftovers() == []
-    assert holders(made) == {}
+    assert made.holders() == {}
 
 
 def test_killing_the_world_ends_all_but_files_and_down_removes_those(
@@ -100,7 +103,7 @@ def test_killing_the_world_ends_all_but_files_and_down_removes_those(
 ) -> None:
     host, theirs = host_state(), belongings(stranger)
     own_testnet.up()
-    made = namespaces_inside(own_testnet)
+    made = made_by(own_testnet)
     assert len(own_testnet.handles) >= 13, "the world, eleven nodes and nginx"
     pid = own_testnet.world_pid(own_testnet.name)
     handle = os.pidfd_open(pid)
@@ -110,7 +113,7 @@ def test_killing_the_world_ends_all_but_files_and_down_removes_those(
     left = own_testnet.leftovers()
     assert any(entry.endswith("/service.key") for entry in left), "keys should still be there"
     assert [entry for entry in left if not entry.startswith("file ")] == []
-    until("its namespaces are gone", lambda: holders(made) == {})
+    until("its namespaces are gone", lambda: made.holders() == {})
     assert host_state() == host
     down = own_testnet.run("down")
     assert down.returncode == 0, down.stderr
@@ -136,25 +139,47 @@ def belongings(stranger: int) -> dict[str, str]:
     return found | {kind: os.readlink(f"/proc/{stranger}/ns/{kind}") for kind in KINDS}
 
 
-def namespaces_inside(network: Network) -> set[str]:
-    """Every namespace that a process of the world is in and we are not: `net:[…]`."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Namespaces of a network, as `net:[…]`, and when they were looked up.
+
+    Their numbers are given out again. So whoever started later is not of this network: what a
+    network starts while it is ended is found by its command line.
+    """
+
+    namespaces: frozenset[str]
+    ticks: int
+    """Since boot, as process start times."""
+
+    def holders(self) -> dict[str, list[str]]:
+        """Who still keeps one of them alive: processes in it, descriptors of it; no zombies."""
+        found: dict[str, list[str]] = {}
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit() or not target(process / "exe"):
+                continue
+            held = (namespaces_of(process) | opened_by(process)) & self.namespaces
+            if held and started(process) <= self.ticks:
+                found[process.name] = sorted(held)
+        return found
+
+
+def made_by(network: Network) -> Made:
+    """Every namespace that a process of the world is in and we are not."""
     ours = namespaces_of(Path("/proc/self"))
     inside = {
         namespace for pid in network.handles for namespace in namespaces_of(Path("/proc", str(pid)))
     }
-    found = inside - ours
-    assert found, "no world was seen"
-    return found
+    assert inside - ours, "no world was seen"
+    seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return Made(frozenset(inside - ours), int(seconds * os.sysconf("SC_CLK_TCK")))
 
 
-def holders(namespaces: set[str]) -> dict[str, list[str]]:
-    """Who still keeps one of these alive: processes in it, descriptors of it; zombies do not."""
-    found: dict[str, list[str]] = {}
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and target(process / "exe"):
-            for namespace in (namespaces_of(process) | opened_by(process)) & namespaces:
-                found.setdefault(namespace, []).append(process.name)
-    return found
+def started(process: Path) -> int:
+    """Field 22 of proc_pid_stat(5); never, where the process has just ended: it holds nothing."""
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return sys.maxsize
 
 
 def namespaces_of(process: Path) -> set[str]:

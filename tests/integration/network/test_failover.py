@@ -1,5 +1,7 @@
 """Any relay of the way between alice and web may die: what they were doing goes on.
 
+The one that died is started again after each test and has to become ready.
+
 No time is asserted here: `make bench` prints the gaps. Faults that turn these red stand in
 docs/testing.md.
 """
@@ -45,16 +47,23 @@ POSITIONS = (
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[Network]:
-    """One network for all kills: each test ends by having `up` start the killed relay again."""
+def survivors() -> Iterator[Network]:
+    """One network for all kills."""
     with new_network("killed") as found:
         found.up()
         yield found
 
 
 @pytest.fixture(scope="module")
-def page(network: Network) -> Download:
-    return offer(network, "page", MEGABYTES)
+def page(survivors: Network) -> Download:
+    return offer(survivors, "page", MEGABYTES)
+
+
+@pytest.fixture
+def network(survivors: Network) -> Iterator[Network]:
+    """Whole again after each test: `up` starts what was killed, and waits for it."""
+    yield survivors
+    assert survivors.up()["changes"] <= 1, "something had died that nobody killed"
 
 
 @pytest.mark.parametrize("direction", ["alice to web", "web to alice"])
@@ -79,7 +88,15 @@ def test_a_download_and_a_stream_outlive(
         os.kill(pids[victim], signal.SIGKILL)
         goes_on(stream, after=last + IN_FLIGHT)
         download.finish(within_s=60)
-    assert network.up()["changes"] == 1, "something else had died too"
+
+
+def test_the_only_seed_finds_its_way_back_when_it_is_started_again(network: Network) -> None:
+    """Nobody needs it: the others have links enough. It keeps no list of routers itself."""
+    pids = {row["node"]: row["pid"] for row in network.programs() if row["program"] == "lokinet"}
+    os.kill(pids["router-1"], signal.SIGKILL)
+    until("it is missed", lambda: network.run("status").returncode == 1)
+    assert network.up()["changes"] == 1
+    assert network.run("status").returncode == 0
 
 
 def relays_from_alice(found: Way) -> tuple[str, ...]:
