@@ -5,7 +5,8 @@ Rules:
   so that two pivots never see the same one;
 - repetitions go round the routes at growing intervals, at once when a route is lost;
 - the answer to any of them ends the matter;
-- three without an answer: the introset may be stale, it is looked up again.
+- three without an answer: the introset may be stale, it is looked up again; at once when all its
+  introductions are gone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ GIVE_UP: Final[Micros] = 30 * SECOND
 FIRST_WAIT: Final[Micros] = 500 * MILLISECOND
 LONGEST_WAIT: Final[Micros] = 4 * SECOND
 ASK_AGAIN: Final[Micros] = 10 * SECOND
+OUTDATED_PAUSE: Final[Micros] = SECOND
+"""Least pause between look-ups while every introduction known is gone."""
 TRIES_PER_INTROSET: Final = 3
 MOST_ATTEMPTS: Final = 4
 """Handshakes of one dial that may still be answered; the responder keeps as many."""
@@ -42,6 +45,7 @@ class Dial:
 
     __slots__ = (
         "_ask_at",
+        "_asked_at",
         "_attempts",
         "_current",
         "_home",
@@ -69,6 +73,7 @@ class Dial:
         self.introset = introset
         self.is_rescue = is_rescue
         self.give_up = now + GIVE_UP
+        self._asked_at: Micros = now - OUTDATED_PAUSE
         self._ask_at: Micros | None = now if introset is None else None
         self._attempts: list[Initiator] = []
         self._current: dict[RouteKey, Initiator] = {}
@@ -81,7 +86,14 @@ class Dial:
         if self._ask_at is None or now < self._ask_at:
             return False
         self._ask_at = now + ASK_AGAIN
+        self._asked_at = now
         return True
+
+    def outdated(self, now: Micros) -> None:
+        """No introduction of the introset is left: whoever restarted has published another."""
+        soon = max(now, self._asked_at + OUTDATED_PAUSE)
+        if self.introset is not None and (self._ask_at is None or soon < self._ask_at):
+            self._ask_at = soon
 
     def found(self, introset: Introset, now: Micros) -> None:
         """The look-up's answer; a new introset makes new attempts, the old ones may still win."""

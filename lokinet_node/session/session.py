@@ -294,6 +294,8 @@ class Session:
         if now >= dial.give_up:
             self._dial_failed("no answer" if dial.introset else "no introset", now)
             return
+        if not self.book.has_alive(now):
+            dial.outdated(now)
         if dial.asks(now):
             self._home.effects.append(NeedIntroset(self.remote))
         try:

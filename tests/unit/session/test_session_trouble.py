@@ -107,3 +107,18 @@ def test_news_do_not_draw_the_answers_to_their_pivots() -> None:
         way_in = session_of(service, caller).book.way_in
         assert way_in is not None
         assert way_in[0] == data_at
+
+
+def test_a_service_that_restarts_while_it_is_dialled_is_found_as_soon_as_it_is_published() -> None:
+    world, caller, service = joined()
+    reborn = service.restart()  # its handles are gone, its old introset is still there
+    for _ in range(40):
+        caller.send(reborn, b"hello?")
+        world.run(50 * MILLISECOND)
+    for number in (4, 5):
+        reborn.open_path(number)
+    reborn.publish()
+    for _ in range(30):
+        caller.send(reborn, b"hello?")
+        world.run(50 * MILLISECOND)
+    assert reborn.got(caller), "a second between look-ups, half of one to build and knock"
