@@ -31,6 +31,7 @@ from lokinet_node.node.make import (
     make_router,
 )
 from lokinet_node.node.router import RouterKeys, RouterRole
+from lokinet_node.path.owned import Path
 from lokinet_node.session.addresses import Remote, remote_loki, remote_router
 from lokinet_node.testing.fakenet import Address, FakeNetwork, Faults
 from lokinet_node.testing.packets import (
@@ -73,11 +74,13 @@ class Machine:
     answers_echo: bool = True
     """Whether it has a kernel that answers echo requests."""
     starts: int = 0
+    host: str = ""
+    """Its IPv4 address on the underlay; empty: 10.0.0.NUMBER."""
 
     @property
     def address(self) -> Address:
-        """Where it is on the underlay."""
-        return (f"10.0.0.{self.number}", PORT)
+        """Where it is on the underlay; machines on one host differ in the port."""
+        return (self.host, PORT + self.number) if self.host else (f"10.0.0.{self.number}", PORT)
 
     @property
     def own(self) -> bytes:
@@ -85,7 +88,9 @@ class Machine:
         return self.traffic.addresses.own
 
     def send(self, packet: bytes) -> None:
-        """An IPv4 packet enters at the tun, in a wake-up of its own."""
+        """An IPv4 packet enters at the tun, in a wake-up of its own; nobody reads a dead node's."""
+        if not self.world.network.is_running(self.address):
+            return
         now = self.world.network.now
         read = read_of(packet)
         self.node.from_tun(read, len(read), now)
@@ -225,11 +230,11 @@ class World:
         for _ in range(routers):
             self.router()
 
-    def router(self) -> RouterMachine:
+    def router(self, host: str = "") -> RouterMachine:
         """One more router."""
         number = len(self.routers) + 1
         boot = [self.routers[0].contact] if self.routers else []
-        machine = RouterMachine(self, number, f"r{number}", bootstrap=boot)
+        machine = RouterMachine(self, number, f"r{number}", bootstrap=boot, host=host)
         machine.start()
         self.routers.append(machine)
         return machine
@@ -272,6 +277,14 @@ class World:
         except AssertionError as error:
             took = (self.network.now - start) / SECOND
             raise AssertionError(f"{what}: not within {took} s") from error
+
+    def path(self, client: ClientMachine, other: ClientMachine) -> Path:
+        """The path of its own over which a client sends to another one now."""
+        session = client.role.sessions.by_remote.get(other.role.address)
+        sending = session.sending() if session is not None else None
+        assert sending is not None, f"{client.name} has no way to {other.name}"
+        assert isinstance(sending.path, Path)
+        return sending.path
 
     def run(self, seconds: float) -> None:
         """Let time pass."""

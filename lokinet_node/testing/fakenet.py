@@ -103,6 +103,10 @@ class FakeNetwork:
         for deliver in waiting[-SOCKET_HOLDS:]:
             self.at(self.now, deliver)
 
+    def is_running(self, address: Address) -> bool:
+        """Whether there is a machine that does anything."""
+        return address in self._machines and address not in self._stopped
+
     def transmit(self, source: Address) -> Callable[[Address, memoryview], None]:
         """The sending half of a machine's socket."""
 

@@ -1,0 +1,84 @@
+"""Introsets in a network whose holders die, and addresses that nobody answers for."""
+
+from __future__ import annotations
+
+from lokinet_node.testing.builders import RouterMachine, World
+from tests.unit.sim.networks import SHORT
+
+
+def holders(world: World) -> list[RouterMachine]:
+    """Routers that hold something; there is one service in these networks."""
+    return [machine for machine in world.routers if len(machine.role.store)]
+
+
+def test_an_introset_is_found_when_three_of_its_four_holders_are_gone() -> None:
+    world = World(seed=1)
+    web, alice = world.client("web"), world.client("alice", reachable=False)
+    world.settle()
+    web.kill()  # it must not publish again
+    assert len(holders(world)) == 4
+    for holder in holders(world)[:3]:
+        holder.kill()
+    resolved = world.resolve(alice, web.remote, 60)
+    assert resolved.ip4 is None, "nobody is there any more"
+    assert resolved.reason == "no answer", "but its introset was found"
+
+
+def test_an_introset_whose_holders_are_all_gone_is_not_found() -> None:
+    world = World(seed=2, routers=10)
+    web, alice = world.client("web"), world.client("alice", reachable=False)
+    world.settle()
+    web.kill()
+    for holder in holders(world):
+        holder.kill()
+    resolved = world.resolve(alice, web.remote, 60)
+    assert (resolved.ip4, resolved.reason) == (None, "no introset")
+
+
+def test_a_service_publishes_to_others_when_its_holders_die() -> None:
+    world = World(seed=3, timing=SHORT, routers=10)
+    web, alice = world.client("web"), world.client("alice", reachable=False)
+    world.settle()
+    for holder in holders(world)[:3]:
+        holder.kill()
+    world.run(12)
+    alive = [machine for machine in world.routers if world.network.is_running(machine.address)]
+    assert sum(len(machine.role.store) > 0 for machine in alive) >= 4
+    assert web.is_published
+    world.connect(alice, web)
+
+
+def test_an_address_nobody_published_is_refused_with_a_reason_and_soon() -> None:
+    world = World(seed=4)
+    alice, hermit = world.client("alice"), world.client("hermit", reachable=False)
+    world.settle()
+    start = world.network.now
+    resolved = world.resolve(alice, hermit.remote)
+    assert (resolved.ip4, resolved.reason) == (None, "no introset")
+    assert world.network.now - start < 1_000_000, "four holders said so"
+
+
+def test_an_expired_introset_is_gone_from_its_holders_and_from_the_answers() -> None:
+    world = World(seed=5, timing=SHORT)
+    web, alice = world.client("web"), world.client("alice", reachable=False)
+    world.settle()
+    held = holders(world)
+    web.kill()
+    world.run(25)
+    for holder in held:
+        holder.role.tick(world.network.now)
+        assert len(holder.role.store) == 0
+    resolved = world.resolve(alice, web.remote, 60)
+    assert (resolved.ip4, resolved.reason) == (None, "no introset")
+
+
+def test_a_name_is_found_on_both_sides_of_a_change_of_periods() -> None:
+    world = World(seed=6, timing=SHORT)
+    web = world.client("web")
+    world.settle()
+    for number in range(12):
+        client = world.client(f"client{number}", reachable=False, paths=2)
+        world.wait(lambda client=client: client.is_settled, 10, "paths")  # type: ignore[misc]
+        world.connect(client, web)
+        client.kill()
+        world.run(4.9)
