@@ -2,8 +2,8 @@
 
 Reading is done in bounded turns, so that no source starves another: up to TURNS bursts of the
 wire, then as many reads of the tun, then timers. The timer follows the node's own deadline; while
-packets flow it is looked at every RECHECK, for asking after each burst would cost more than the
-burst.
+packets flow it is asked for at most every RECHECK, for asking after each burst would cost more
+than the burst; after a lone packet at once, for waking up again would cost more than asking.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class _Process:
         self._tun_buffer = bytearray(TUN_READ)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due: Micros = 0
+        self._looked: Micros = 0
+        """When the node was asked for its deadline last."""
         self._stop = asyncio.Event()
         self._failure: OperatorError | None = None
 
@@ -139,9 +141,18 @@ class _Process:
             for address in hints:
                 self._node.hint(address, now)
         self._wiring.handle_effects()
-        soon = self._now() + RECHECK
-        if self._timer is None or self._timer_due > soon:
-            self._arm(soon)
+        now = self._now()
+        if now - self._looked >= RECHECK:
+            self._look(now)
+        elif self._timer is None or self._timer_due > self._looked + RECHECK:
+            self._arm(self._looked + RECHECK)
+
+    def _look(self, now: Micros) -> None:
+        """Have the timer follow the node's deadline as it is now."""
+        self._looked = now
+        due = max(self._node.deadline(), now + MILLISECOND)
+        if self._timer is None or self._timer_due > due:
+            self._arm(due)
 
     def _arm(self, due: Micros) -> None:
         if self._timer is not None:
@@ -157,9 +168,7 @@ class _Process:
         if self._node.deadline() <= now:
             self._node.tick(now)
             self._wiring.handle_effects()
-        due = max(self._node.deadline(), now + MILLISECOND)
-        if self._timer is None or self._timer_due > due:
-            self._arm(due)
+        self._look(now)
 
 
 def _bind_address(config: Config) -> tuple[str, int]:
