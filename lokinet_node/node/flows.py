@@ -72,6 +72,11 @@ class SnodeFlow:
         self._send = SendStream(router_stream_key(keys.traffic_forward))
         self.receive = ReceiveStream(router_stream_key(keys.traffic_backward))
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was sent over the present path."""
+        return self._send is not None and self._send.counter > 0
+
     def detach(self) -> None:
         """The path is gone."""
         self.path = self._send = self.receive = None
@@ -124,5 +129,8 @@ class Snodes:
         """A path that may be in use."""
         flow = self.flows.get(path.pivot)
         if flow is not None and flow.path is path:
+            was_used = flow.is_used
             flow.detach()
-            self._find_path(flow, now)
+            # One nobody used all the time gets its next path when somebody does.
+            if was_used:
+                self._find_path(flow, now)

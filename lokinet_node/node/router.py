@@ -174,8 +174,10 @@ class RouterRole:
             self.transit.reply(link, wire.decode_build(payload), now)
         elif kind == LinkKind.CLOSE:
             self.transit.close(link, wire.decode_close(payload), now)
+            self._forget_visitors()
         elif kind == LinkKind.BROKEN:
             self.transit.broken(link, wire.decode_broken(payload), now)
+            self._forget_visitors()
         elif kind in (LinkKind.STORE, LinkKind.FIND):
             self._serve(link, kind, payload, now)
         elif kind == LinkKind.STORED:
@@ -215,6 +217,12 @@ class RouterRole:
     def link_down(self, link: Link, now: Micros) -> None:
         """A neighbour died."""
         self.transit.link_down(link, self._network.router_of(link), now)
+        self._forget_visitors()
+
+    def _forget_visitors(self) -> None:
+        """Paths ended: their visitors' mapped addresses are free."""
+        if self.host is not None:
+            self.host.retain(self.transit.hops)
 
     # --- the last hop of paths
 
@@ -353,8 +361,7 @@ class RouterRole:
         elif self._sign_at <= now:
             self._sign(now)
         self.transit.tick(now)
-        if self.host is not None:
-            self.host.retain(self.transit.hops)
+        self._forget_visitors()
         self.store.expire(now)
         for request, pending in list(self._pending.items()):
             if pending.until <= now:

@@ -123,6 +123,7 @@ class Traffic:
         sealed = stream.seal(self._outgoing, 0, count, self._cells, 0, handle)
         if sealed and carrier.carry(self._cells, count, now):
             self.packets_out += count
+            self.addresses.use(remote)
         else:
             self.drops[Drop.NO_PATH] += count
 
@@ -181,6 +182,7 @@ class Traffic:
             self.drops[Drop.NO_ADDRESS] += count
             return []
         self.packets_in += count
+        self.addresses.touch(source)
         self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
         types = bytes(incoming.view[: count * PLAINTEXT : PLAINTEXT])
         if TYPE_MESSAGE not in types:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
-from lokinet_node.base.ids import Handle, PathID, RouterID
+from lokinet_node.base.ids import Handle, PathID, RouterID, short
 from lokinet_node.base.units import SECOND
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ class State(Enum):
     DEAD = auto()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Path:
-    """One path of ours."""
+    """One path of ours; it shows nothing that could tie captures together."""
 
     contacts: tuple[Contact, ...]
     port: LinkPort = field(repr=False)
@@ -58,6 +58,10 @@ class Path:
     """Whom the path was built for, as status shows it; empty for the general pool."""
     cells_in: int = 0
     cells_out: int = 0
+
+    def __repr__(self) -> str:
+        """Where it ends and how it is."""
+        return f"Path(to {short(self.pivot)}, {self.state.name.lower()})"
 
     @property
     def pivot(self) -> RouterID:

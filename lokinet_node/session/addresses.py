@@ -107,6 +107,12 @@ class AddressMap:
             self._recent[ip4] = None
             self._recent.move_to_end(ip4)
 
+    def use(self, remote: Remote) -> None:
+        """Traffic went to this remote: `touch` for those who know only whom."""
+        ip4 = self.by_remote.get(remote)
+        if ip4 is not None:
+            self.touch(ip4)
+
     def release(self, remote: Remote) -> None:
         """The remote is gone for good: its address is free, unless it is pinned."""
         ip4 = self.by_remote.get(remote)

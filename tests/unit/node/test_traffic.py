@@ -1,0 +1,165 @@
+"""The data plane of a tun by itself: what waits, what is dropped, what goes together."""
+
+from __future__ import annotations
+
+from lokinet_node.base.addresses import parse_range
+from lokinet_node.burst import ROWS, Cells
+from lokinet_node.node.traffic import WAITING_PACKETS, WAITING_REMOTES, Drop, Traffic
+from lokinet_node.session.addresses import AddressMap, Remote
+from lokinet_node.session.merge import Merger
+from lokinet_node.session.split import Splitter
+from lokinet_node.session.streams import ReceiveStream, SendStream
+from lokinet_node.testing.packets import delivered, read_of, udp
+from lokinet_node.wire.ip import ICMP
+
+KEY = bytes(range(44)) + b"\0\0\0\7"
+NOW = 5
+
+
+class Flow:
+    """A way that can be there or not; keeps what it carried as (index, records)."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.carries = True
+        self.stream = SendStream(KEY)
+        self.bursts: list[tuple[int, bytes]] = []
+
+    def sending(self) -> tuple[SendStream, Flow, int] | None:
+        return (self.stream, self, 9) if self.is_open else None
+
+    def carry(self, cells: Cells, count: int, now: int) -> bool:
+        if self.carries:
+            self.bursts.append((count, bytes(cells.span(0, count))))
+        return self.carries
+
+
+class Bench:
+    def __init__(self, own: str = "172.16.0.1/16") -> None:
+        self.wanted: list[Remote] = []
+        self.written: list[bytes] = []
+        self.traffic = Traffic(
+            AddressMap(parse_range(own)),
+            lambda packet: self.written.append(bytes(packet)),
+            lambda remote, now: self.wanted.append(remote),
+            Splitter(),
+            Merger(join_udp=False),
+        )
+
+    def remote(self, number: int) -> Remote:
+        return Remote(False, number.to_bytes(32, "big"))
+
+    def flow(self, number: int) -> Flow:
+        made = self.traffic.flows[self.remote(number)] = Flow()
+        return made
+
+    def send(self, number: int, payload: bytes = b"x") -> None:
+        """A packet for a remote; it waits for a flush."""
+        target = self.traffic.addresses.assign(self.remote(number))
+        assert target is not None
+        read = read_of(udp(self.traffic.addresses.own, target, payload))
+        self.traffic.packet(read, len(read), NOW)
+
+    def drops(self) -> dict[str, int]:
+        return {drop.name: self.traffic.drops[drop] for drop in Drop if self.traffic.drops[drop]}
+
+
+def test_packets_read_together_for_one_remote_leave_together() -> None:
+    bench = Bench()
+    flow = bench.flow(1)
+    for _ in range(5):
+        bench.send(1)
+    assert flow.bursts == []
+    bench.traffic.flush(NOW)
+    assert [count for count, _ in flow.bursts] == [5]
+    bench.traffic.flush(NOW)
+    assert len(flow.bursts) == 1, "nothing is sent twice"
+
+
+def test_another_remote_or_a_full_arena_ends_a_burst() -> None:
+    bench = Bench()
+    one, other = bench.flow(1), bench.flow(2)
+    for number in (1, 2, 1):
+        bench.send(number)
+    assert [count for count, _ in one.bursts] == [1]
+    assert [count for count, _ in other.bursts] == [1]
+    for _ in range(ROWS):
+        bench.send(1)
+    assert [count for count, _ in one.bursts] == [1, ROWS]
+    bench.traffic.flush(NOW)
+    assert [count for count, _ in one.bursts] == [1, ROWS, 1]
+
+
+def test_what_waits_for_a_flow_goes_in_order_when_it_is_ready() -> None:
+    bench = Bench()
+    for number in range(3):
+        bench.send(1, bytes([number]))
+    assert bench.wanted == [bench.remote(1)] * 3
+    flow = bench.flow(1)
+    bench.traffic.ready(bench.remote(1), NOW)
+    ((count, cells),) = flow.bursts
+    arena = Cells()
+    arena.view[: len(cells)] = cells
+    far = Bench()
+    far.traffic.records(far.remote(8), ReceiveStream(KEY), arena, 0, tuple(range(count)))
+    assert [delivered(packet, 0).payload for packet in far.written] == [b"\0", b"\1", b"\2"]
+    bench.traffic.ready(bench.remote(1), NOW)
+    assert len(flow.bursts) == 1
+
+
+def test_only_so_many_packets_wait_the_newest_and_for_so_many_remotes() -> None:
+    bench = Bench()
+    for number in range(WAITING_PACKETS + 4):
+        bench.send(1, bytes([number]))
+    assert bench.drops() == {"NOT_READY": 4}
+    for number in range(2, WAITING_REMOTES + 1):
+        bench.send(number)
+    bench.send(WAITING_REMOTES + 1)
+    assert bench.drops() == {"NOT_READY": 5}
+    bench.traffic.failed(bench.remote(1))
+    assert bench.drops() == {"NOT_READY": 5 + WAITING_PACKETS}
+    flow = bench.flow(1)
+    bench.traffic.ready(bench.remote(1), NOW)
+    assert flow.bursts == []
+
+
+def test_a_flow_that_closes_between_read_and_flush_is_counted() -> None:
+    bench = Bench()
+    flow = bench.flow(1)
+    for _ in range(2):
+        bench.send(1)
+    flow.is_open = False
+    bench.traffic.flush(NOW)
+    assert bench.drops() == {"NOT_READY": 2}
+    flow.is_open, flow.carries = True, False
+    bench.send(1)
+    bench.traffic.flush(NOW)
+    assert bench.drops() == {"NOT_READY": 2, "NO_PATH": 1}
+    assert bench.traffic.packets_out == 0
+
+
+def test_an_unmapped_address_is_answered_junk_is_not() -> None:
+    bench = Bench()
+    read = read_of(udp(bench.traffic.addresses.own, bytes([172, 16, 1, 1]), b"x"))
+    bench.traffic.packet(read, len(read), NOW)
+    (answer,) = bench.written
+    assert delivered(answer, 0).protocol == ICMP
+    for junk in (bytes(40), bytes(10) + b"\x60" + bytes(60), bytes(12)):
+        bench.traffic.packet(bytearray(junk.ljust(64, b"\0")), len(junk), NOW)
+    assert len(bench.written) == 1
+    assert bench.drops() == {"NO_REMOTE": 4}
+
+
+def test_when_the_range_is_full_the_address_nobody_used_is_taken() -> None:
+    bench = Bench("172.16.0.1/29")  # five remotes fit
+    for number in range(1, 6):
+        bench.flow(number)
+        bench.send(number)
+    bench.traffic.flush(NOW)
+    bench.send(1)  # the oldest, and in use
+    bench.traffic.flush(NOW)
+    newcomer = bench.traffic.addresses.assign(bench.remote(6))
+    assert newcomer is not None
+    known = bench.traffic.addresses.by_remote
+    assert bench.remote(1) in known
+    assert bench.remote(2) not in known
