@@ -69,6 +69,9 @@ class OwnPaths:
         self._port = port
         self._cells = Cells()
         self._events: list[PathEvent] = []
+        self._due: Micros | None = None
+        self._is_reckoned = False
+        """Whether `_due` still holds; data passes without touching it."""
 
     def take_events(self) -> list[PathEvent]:
         """What happened since the last call."""
@@ -79,6 +82,7 @@ class OwnPaths:
 
     def build(self, contacts: Sequence[Contact], now: Micros, purpose: str = "") -> Path | None:
         """Start a path through these routers; None when the first hop cannot be linked to."""
+        self._is_reckoned = False
         link = self._port.connect(contacts[0].router, now)
         if link is None:
             return None
@@ -111,6 +115,7 @@ class OwnPaths:
 
     def reply(self, link: PathLink, message: Build, now: Micros) -> bool:
         """A build reply on a link; False when it answers no build of ours."""
+        self._is_reckoned = False
         path = self._building_on(link, message.path_id)
         if path is None:
             return False
@@ -187,6 +192,7 @@ class OwnPaths:
 
     def close(self, path: Path, now: Micros, reason: str = "closed") -> None:
         """Give a path up; its hops are told."""
+        self._is_reckoned = False
         if path.state is State.DEAD:
             return
         self._tell(path, now)
@@ -199,6 +205,7 @@ class OwnPaths:
 
     def broken(self, link: PathLink, message: Broken, now: Micros) -> bool:
         """`broken` from a first hop; False when it names no path of ours."""
+        self._is_reckoned = False
         lane = link.paths.get(message.path_id)
         if not isinstance(lane, OwnerLane) or not isinstance(lane.path, Path):
             return False
@@ -221,6 +228,7 @@ class OwnPaths:
 
     def link_down(self, link: PathLink, now: Micros) -> None:
         """A first hop died."""
+        self._is_reckoned = False
         for path in [path for path in self.paths if path.link is link]:
             if path.state is State.BUILDING:
                 self._fail(path, "link to the first hop is down", path.routers[:1], now)
@@ -233,6 +241,7 @@ class OwnPaths:
         self, path: Path, kind: int, payload: bytes, now: Micros, *, sequenced: bool = True
     ) -> None:
         """One control message to the last hop; it leaves at once."""
+        self._is_reckoned = False
         if path.control is not None:
             path.control.channel.send(kind, payload, now, sequenced=sequenced)
             self._flush(path, now)
@@ -257,6 +266,7 @@ class OwnPaths:
         self, path: Path, cells: Cells, row: int, counter: int, now: Micros
     ) -> None:
         """A control cell from the last hop."""
+        self._is_reckoned = False
         control = path.control
         if control is None:
             return
@@ -300,6 +310,7 @@ class OwnPaths:
 
     def probe(self, path: Path, now: Micros) -> None:
         """Ask the last hop for a sign of life now; two unanswered ones end the path."""
+        self._is_reckoned = False
         if path.state is State.READY and path.probe_at > now + self._patience(path):
             self._probe(path, now)
 
@@ -313,6 +324,7 @@ class OwnPaths:
 
     def tick(self, now: Micros) -> None:
         """Time out builds, expire paths, probe the quiet ones, retransmit."""
+        self._is_reckoned = False
         for path in list(self.paths):
             if path.expires <= now:
                 self._lose(path, "expired", ())
@@ -337,7 +349,14 @@ class OwnPaths:
         return path.control is not None and bool(path.control.channel.take_failed())
 
     def deadline(self) -> Micros | None:
-        """When `tick` has something to do."""
+        """When `tick` has something to do; asked after every burst."""
+        if not self._is_reckoned:
+            self._due = self.reckon()
+            self._is_reckoned = True
+        return self._due
+
+    def reckon(self) -> Micros | None:
+        """The same, from all paths."""
         times: list[Micros] = []
         for path in self.paths:
             times.append(path.expires)

@@ -105,11 +105,15 @@ class Transit:
         self._building: dict[tuple[PathLink, int], Hop] = {}
         self._seen: OrderedDict[bytes, Micros] = OrderedDict()
         self._cells = Cells()
+        self._due: Micros | None = None
+        self._is_reckoned = False
+        """Whether `_due` still holds; data passes without touching it."""
 
     # --- builds
 
     def build(self, link: PathLink, message: Build, now: Micros) -> None:
         """A build from a neighbour; WireError when its slot does not open."""
+        self._is_reckoned = False
         if not self._meter.admit(link, len(link.paths), is_router=link.claims_router, now=now):
             self.builds_refused += 1
             return
@@ -157,6 +161,7 @@ class Transit:
 
     def reply(self, link: PathLink, message: Build, now: Micros) -> bool:
         """A build reply from a next hop; False when it answers no build of this relay."""
+        self._is_reckoned = False
         hop = self._building.pop((link, message.path_id), None)
         if hop is None:
             return False
@@ -165,6 +170,7 @@ class Transit:
 
     def undelivered(self, link: PathLink, path_id: int, now: Micros) -> None:
         """A build never reached the next hop."""
+        self._is_reckoned = False
         hop = self._building.pop((link, path_id), None)
         if hop is not None:
             self._answer(hop, BuildStatus.NEXT_HOP_UNREACHABLE, None, now)
@@ -203,6 +209,7 @@ class Transit:
 
     def close(self, link: PathLink, path_id: int, now: Micros) -> None:
         """`close` from the owner's side: pass it on and forget the path, or the build of one."""
+        self._is_reckoned = False
         hop = _hop_of(link.paths.get(path_id)) or self._building_for(link, path_id)
         if hop is None or hop.prev_link is not link or hop.prev_id != path_id:
             return
@@ -218,6 +225,7 @@ class Transit:
 
     def broken(self, link: PathLink, message: Broken, now: Micros) -> bool:
         """`broken` from the next hop: pass the blob towards the owner; False when not ours."""
+        self._is_reckoned = False
         hop = _hop_of(link.paths.get(message.path_id))
         if hop is None or hop.next_link is not link:
             return False
@@ -228,6 +236,7 @@ class Transit:
 
     def link_down(self, link: PathLink, router: RouterID | None, now: Micros) -> None:
         """A link died: tell the other side of each path that used it."""
+        self._is_reckoned = False
         for hop in dict.fromkeys(
             hop for hop in map(_hop_of, link.paths.values()) if hop is not None
         ):
@@ -247,11 +256,13 @@ class Transit:
 
     def refuse_control(self, hop: Hop, now: Micros) -> None:
         """A control cell with a bad tag closes its path."""
+        self._is_reckoned = False
         self._remove(hop)
         self._report(hop, BrokenReason.BAD_CONTROL, self._router, now)
 
     def tick(self, now: Micros) -> None:
         """Drop what expired; answer for next hops that never did."""
+        self._is_reckoned = False
         for hop in [hop for hop in self.hops if hop.expires <= now]:
             self._remove(hop)
         for key, hop in list(self._building.items()):
@@ -266,7 +277,14 @@ class Transit:
             self.flush(hop, now)
 
     def deadline(self) -> Micros | None:
-        """When `tick` has something to do."""
+        """When `tick` has something to do; asked after every burst."""
+        if not self._is_reckoned:
+            self._due = self.reckon()
+            self._is_reckoned = True
+        return self._due
+
+    def reckon(self) -> Micros | None:
+        """The same, from all paths."""
         times = [hop.expires for hop in self.hops]
         times += [hop.answer_by for hop in self._building.values()]
         times += [
@@ -282,6 +300,7 @@ class Transit:
         self, hop: Hop, cells: Cells, row: int, counter: int, now: Micros
     ) -> list[tuple[int, bytes]]:
         """Messages that a control cell completed; the caller flushes when it has answered them."""
+        self._is_reckoned = False
         if hop.control is None:
             return []
         try:
@@ -294,11 +313,13 @@ class Transit:
         self, hop: Hop, kind: int, payload: bytes, now: Micros, *, sequenced: bool = True
     ) -> None:
         """One control message to the owner of a path that ends here; it leaves at `flush`."""
+        self._is_reckoned = False
         if hop.control is not None and hop in self.hops:
             hop.control.channel.send(kind, payload, now, sequenced=sequenced)
 
     def flush(self, hop: Hop, now: Micros) -> None:
         """Send every control frame that is due on this path."""
+        self._is_reckoned = False
         end, control = hop.end, hop.control
         if end is None or control is None or hop not in self.hops:
             return
