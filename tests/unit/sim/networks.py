@@ -23,7 +23,7 @@ SHORT = Timing(
     link_rekey=5 * SECOND,
     link_reject=12 * SECOND,
     session_rekey=15 * SECOND,
-    session_idle=60 * SECOND,
+    session_idle=25 * SECOND,
     blinding_period=30 * SECOND,
 )
 """Everything is renewed several times a minute."""
@@ -44,7 +44,7 @@ def talk(
 ) -> tuple[Stream, Stream]:
     """A stream in each direction, both under way."""
     there = Stream(one, other, 2 * one.number, interval=interval)
-    world.run(0.5)
+    world.run(0.4)
     back = Stream(other, one, 2 * one.number + 1, interval=interval)
-    world.run(1.5)
+    world.run(0.6)
     return there, back

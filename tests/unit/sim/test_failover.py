@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lokinet_node.base.units import SECOND
+from lokinet_node.base.units import MILLISECOND, SECOND
 from lokinet_node.testing.builders import ClientMachine, RouterMachine, World
 from lokinet_node.testing.streams import Stream, seconds
 from tests.unit.sim.networks import pair, talk
@@ -119,7 +119,7 @@ def test_a_router_that_stood_still_for_a_moment_costs_no_more_than_that() -> Non
 def test_an_end_that_slept_is_back_when_it_wakes() -> None:
     world = World(seed=5)
     web, alice = pair(world)
-    streams = talk(world, alice, web)
+    streams = talk(world, alice, web, interval=100 * MILLISECOND)
     world.network.stop(alice.address)
     world.run(30)
     world.network.go_on(alice.address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lokinet_node.base.units import SECOND
+from lokinet_node.base.units import MILLISECOND, SECOND
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.streams import Stream, seconds
 from tests.unit.sim.networks import pair, talk
@@ -39,7 +39,7 @@ def test_a_restarted_router_costs_what_a_dead_one_does() -> None:
 def test_all_routers_restart_one_after_the_other_under_traffic() -> None:
     world = World(seed=2)
     web, alice = pair(world)
-    streams = talk(world, alice, web)
+    streams = talk(world, alice, web, interval=100 * MILLISECOND)
     start = world.network.now
     for router in world.routers:
         router.kill()
@@ -93,7 +93,7 @@ def test_a_restarted_client_reaches_the_service_at_once() -> None:
 def test_a_network_that_was_down_as_a_whole_comes_back_by_itself() -> None:
     world = World(seed=5)
     web, alice = pair(world)
-    streams = talk(world, alice, web)
+    streams = talk(world, alice, web, interval=100 * MILLISECOND)
     for router in world.routers:
         router.kill()
     world.run(20)
