@@ -9,8 +9,8 @@ from lokinet_node.testing.fakenet import Faults
 from lokinet_node.testing.streams import Stream
 
 SHORT = Timing(
-    path_lifetime=30 * SECOND,
-    path_rotate_before=8 * SECOND,
+    path_lifetime=20 * SECOND,
+    path_rotate_before=6 * SECOND,
     path_probe=5 * SECOND,
     build_timeout=3 * SECOND,
     introset_lifetime=20 * SECOND,

@@ -76,9 +76,9 @@ def test_a_name_is_found_on_both_sides_of_a_change_of_periods() -> None:
     world = World(seed=6, timing=SHORT)
     web = world.client("web")
     world.settle()
-    for number in range(7):
+    for number in range(5):
         client = world.client(f"client{number}", reachable=False, paths=2)
         world.wait(lambda client=client: client.is_settled, 10, "paths")  # type: ignore[misc]
         world.connect(client, web)
         client.kill()
-        world.run(4.9)
+        world.run(7.4)

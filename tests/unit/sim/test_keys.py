@@ -46,7 +46,7 @@ def test_nothing_repeats_while_everything_is_lost_doubled_renewed_and_killed() -
         world.run(3)
         clients[2].kill()
         clients[2].start()
-        world.run(16)
+        world.run(10)
     assert recorder.repeats == []
     assert recorder.uses.keys() == KINDS
     assert recorder.uses["seal"] > 10_000

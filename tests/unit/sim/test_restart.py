@@ -43,9 +43,9 @@ def test_all_routers_restart_one_after_the_other_under_traffic() -> None:
     start = world.network.now
     for router in world.routers:
         router.kill()
-        world.run(1)
+        world.run(0.7)
         router.start()
-        world.run(2)
+        world.run(1.3)
     found = {stream.name: stream.gap(start, world.network.now) for stream in streams}
     assert max(found.values()) < 3 * SECOND, shown(found)
 
