@@ -32,6 +32,6 @@ def blake2s(data: bytes | memoryview, *, key: bytes = b"", size: int = 32) -> by
     return _blake2s(data, digest_size=size, key=key).digest()
 
 
-def blake2b(data: bytes, *, size: int = 32) -> bytes:
-    """BLAKE2b (RFC 7693) of `size` bytes, without a key."""
-    return _blake2b(data, digest_size=size).digest()
+def blake2b(data: bytes, *, key: bytes = b"", size: int = 32) -> bytes:
+    """BLAKE2b (RFC 7693) of `size` bytes, keyed when a key of 1-64 bytes is given."""
+    return _blake2b(data, digest_size=size, key=key).digest()
