@@ -1,0 +1,101 @@
+"""How one command is declared: its parser, the module that runs it, and the types of its values.
+
+A command's module is imported when the command is called, never to declare it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.units import parse_duration
+
+__all__ = [
+    "Arguments",
+    "Commands",
+    "add_node",
+    "add_topology",
+    "count",
+    "declare",
+    "duration",
+    "later",
+]
+
+Arguments = argparse.Namespace
+Commands = Any  # argparse gives the type of its subparsers no public name
+
+
+def declare(
+    commands: Commands,
+    name: str,
+    module: str,
+    summary: str,
+    json: bool = False,
+    network: bool = True,
+) -> argparse.ArgumentParser:
+    """A command: its function is called `name`, in `orchestrator.cli.MODULE`.
+
+    Args:
+        commands: where it is added.
+        name: the word people type.
+        module: where its function is.
+        summary: a line for `--help`, in lower case and without a full stop.
+        json: it prints data, so it takes `--json`.
+        network: it is about a network, so it takes `--name`.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+    if network:
+        parser.add_argument("-n", "--name", metavar="NAME", help="network, if more than one is up")
+    if json:
+        parser.add_argument("--json", action="store_true", help="print data as JSON")
+    parser.set_defaults(load=later(module, name))
+    return parser
+
+
+def later(module: str, name: str) -> Callable[[], Callable[[Arguments], int]]:
+    """Gives a command; its module is imported when it is asked for."""
+
+    def load() -> Callable[[Arguments], int]:
+        found = importlib.import_module(f"orchestrator.cli.{module}")
+        command: Callable[[Arguments], int] = getattr(found, name)
+        return command
+
+    return load
+
+
+def add_topology(parser: argparse.ArgumentParser) -> None:
+    """`[TOPOLOGY]`, by default the network everybody begins with."""
+    parser.add_argument(
+        "topology", nargs="?", default="default", metavar="TOPOLOGY", help="file, or a bundled name"
+    )
+
+
+def add_node(parser: argparse.ArgumentParser, optional: bool = False, text: str = "") -> None:
+    """`NODE`, or `[NODE]`."""
+    if optional:
+        parser.add_argument("node", nargs="?", metavar="NODE", help=text or "one node; else all")
+    else:
+        parser.add_argument("node", metavar="NODE", help=text or "name of the node")
+
+
+def duration(text: str) -> float:
+    """Seconds."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def count(noun: str) -> Callable[[str], int]:
+    """A type for `--lines N`: a number of something, 0 included."""
+
+    def parse(text: str) -> int:
+        if not text.isdigit():
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {noun}")
+        return int(text)
+
+    return parse
