@@ -36,6 +36,8 @@ class PathKind(IntEnum):
     REGISTERED = 25
     GONE = 26
     RELEASE = 27
+    FIND_NAME = 28
+    NAME = 29
 
 
 class Status(IntEnum):
