@@ -52,6 +52,7 @@ from lokinet_node.wire.introset import GATE_KEY_SIZE, Introduction, Introset
 
 if TYPE_CHECKING:
     from lokinet_node.base.entropy import Entropy
+    from lokinet_node.base.srv import SrvRecord
     from lokinet_node.base.units import Micros
 
 VERSION: Final = 1
@@ -112,10 +113,11 @@ def invite(
     introductions: tuple[Introduction, ...],
     expires: Micros,
     entropy: Entropy,
+    services: tuple[SrvRecord, ...] = (),
 ) -> Invitation:
     """A new introset with a KEM key and gate key of its own."""
     kem_secret, kem_key = kem_keypair()
-    introset = Introset(identity.address, kem_key, entropy(GATE_KEY_SIZE), introductions)
+    introset = Introset(identity.address, kem_key, entropy(GATE_KEY_SIZE), introductions, services)
     return Invitation(introset, introset_digest(introset), kem_secret, expires)
 
 

@@ -29,6 +29,7 @@ from lokinet_node.session.handshake import (
 
 if TYPE_CHECKING:
     from lokinet_node.base.entropy import Entropy
+    from lokinet_node.base.srv import SrvRecord
     from lokinet_node.session.epochs import Epoch
     from lokinet_node.wire.introset import Introduction, Introset
 
@@ -67,11 +68,15 @@ class Reception:
         self._seen: dict[bytes, _Seen] = {}
 
     def invite(
-        self, introductions: tuple[Introduction, ...], expires: Micros, now: Micros
+        self,
+        introductions: tuple[Introduction, ...],
+        expires: Micros,
+        now: Micros,
+        services: tuple[SrvRecord, ...] = (),
     ) -> Introset:
         """A new introset to be sealed and published; honoured until it expires."""
         self._forget(now)
-        made = invite(self._identity, introductions, expires, self._entropy)
+        made = invite(self._identity, introductions, expires, self._entropy, services)
         self._invitations[made.introset_id] = made
         return made.introset
 

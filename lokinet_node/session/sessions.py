@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.ids import LokiAddress
+    from lokinet_node.base.srv import SrvRecord
     from lokinet_node.base.timing import Timing
     from lokinet_node.base.units import Micros
     from lokinet_node.session.routes import OwnPath
@@ -130,14 +131,19 @@ class Sessions:
             ):
                 session.handle_gone(handle, now)
 
-    def new_introset(self, introductions: Iterable[Introduction], now: Micros) -> Introset:
-        """Keys and introductions to seal and publish; callers may use it until it expires.
+    def new_introset(
+        self,
+        introductions: Iterable[Introduction],
+        now: Micros,
+        services: tuple[SrvRecord, ...] = (),
+    ) -> Introset:
+        """Keys, introductions, SRV records to seal and publish; good for callers until it expires.
 
         Its lifetime is the network's; seal it for as many periods as needed, but make a new one
         for each publication.
         """
         expires = now + self._home.timing.introset_lifetime
-        return self._reception.invite(tuple(introductions), expires, now)
+        return self._reception.invite(tuple(introductions), expires, now, services)
 
     def handle_cell(self, path: OwnPath, body: bytes | memoryview, now: Micros) -> None:
         """A body that arrived on an own path and whose index is not in `streams`."""

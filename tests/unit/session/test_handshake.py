@@ -78,8 +78,8 @@ def test_message_one_is_what_an_independent_implementation_reads() -> None:
     oracle.set_as_responder()
     oracle.set_psks(psk=psk)
     oracle.set_keypair_from_private_bytes(Keypair.STATIC, WEB.static.secret)
-    digest = blake2s(
-        b"\x01"
+    introset = (
+        b"\x02"
         + WEB.address
         + kem_key
         + invited.introset.gate_key
@@ -87,7 +87,8 @@ def test_message_one_is_what_an_independent_implementation_reads() -> None:
         + bytes([3]) * 32
         + (103).to_bytes(8, "big")
         + (NOW // 1_000_000 + 900).to_bytes(4, "big")
-    ).digest()
+    )
+    digest = blake2s(introset.ljust(2048, b"\0")).digest()
     oracle.set_prologue(
         b"lokinet-testnet session" + b"\x01" + b"testing\0" + digest + kem_key + ciphertext
     )

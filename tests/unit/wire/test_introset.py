@@ -8,18 +8,24 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.errors import LocalProtocolError, WireError
 from lokinet_node.base.ids import BlindedKey, Handle, LokiAddress, RouterID
+from lokinet_node.base.srv import SrvRecord, parse_srv
 from lokinet_node.wire.introset import (
     MAX_SEALED_SIZE,
+    MAX_SERVICES,
+    MAX_SERVICES_SIZE,
+    PLAINTEXT_SIZES,
     Introduction,
     Introset,
     SealedIntroset,
     decode_introductions,
     decode_introset,
     decode_sealed_introset,
+    decode_services,
     encode_authenticated,
     encode_introductions,
     encode_introset,
     encode_sealed_body,
+    encode_services,
 )
 
 keys = st.binary(min_size=32, max_size=32)
@@ -32,15 +38,29 @@ introductions = st.lists(
     ),
     max_size=12,
 ).map(tuple)
+numbers = st.integers(0, 0xFFFF)
+services = st.lists(
+    st.builds(
+        SrvRecord,
+        service=st.sampled_from(["_a._b", "_xmpp-client._tcp.www", "_" + "x" * 62 + "._udp"]),
+        priority=numbers,
+        weight=numbers,
+        port=numbers,
+        target=st.sampled_from(["", ".", "web.loki", "y" * 52 + ".snode"]),
+    ),
+    max_size=12,
+).map(tuple)
 introsets = st.builds(
     Introset,
     address=keys.map(LokiAddress),
     kem_key=st.binary(min_size=1184, max_size=1184),
     gate_key=st.binary(min_size=16, max_size=16),
     introductions=introductions,
+    services=services,
 )
 ONE = Introduction(RouterID(b"r" * 32), Handle(2), 3)
 INTROSET = Introset(LokiAddress(b"a" * 32), b"k" * 1184, b"g" * 16, (ONE,))
+WITH_SERVICE = replace(INTROSET, services=(parse_srv("_http._tcp 5 6 7"),))
 NONCE = b"n" * 24
 SIGNATURE = b"s" * 64
 
@@ -78,9 +98,10 @@ def test_every_sealed_introset_comes_back_from_its_bytes(ciphertext: bytes) -> N
 def test_the_bytes_are_where_the_specification_puts_them() -> None:
     packed = b"r" * 32 + b"\0" * 7 + b"\2" + b"\0\0\0\3"
     assert encode_introductions([ONE]) == b"\1" + packed
-    assert encode_introset(INTROSET) == (
-        b"\1" + b"a" * 32 + b"k" * 1184 + b"g" * 16 + b"\1" + packed
-    )
+    head = b"\2" + b"a" * 32 + b"k" * 1184 + b"g" * 16 + b"\1" + packed
+    assert encode_introset(INTROSET) == (head + b"\0").ljust(2048, b"\0")
+    service = b"\x0a_http._tcp" + b"\0\5\0\6\0\7" + b"\0"
+    assert encode_introset(WITH_SERVICE) == (head + b"\1" + service).ljust(2048, b"\0")
     assert seal(b"c" * 300) == (
         b"\1" + b"b" * 32 + b"\0" * 7 + b"\5" + b"\0\0\0\6" + NONCE + b"\1\x2c" + b"c" * 300
         + SIGNATURE
@@ -89,23 +110,24 @@ def test_the_bytes_are_where_the_specification_puts_them() -> None:
 
 @given(st.binary(max_size=2000))
 def test_random_bytes_are_only_ever_a_wire_error(data: bytes) -> None:
-    for decode in (decode_introset, decode_sealed_introset, decode_introductions):
-        for candidate in (data, b"\1" + data):
+    decoders = (decode_introset, decode_sealed_introset, decode_introductions)
+    for decode in (*decoders, lambda some: decode_services(some, 0)):
+        for candidate in (data, b"\1" + data, b"\2" + data):
             try:
                 decode(candidate)
             except WireError:
                 continue
 
 
-@given(st.integers(0, 1277), st.integers(1, 255))
+@given(st.integers(1200, 1400) | st.integers(0, 2047), st.integers(1, 255))
 def test_a_changed_byte_is_seen_or_changes_the_introset(at: int, change: int) -> None:
-    mutated = bytearray(encode_introset(INTROSET))
+    mutated = bytearray(encode_introset(WITH_SERVICE))
     mutated[at] ^= change
     try:
         introset = decode_introset(bytes(mutated))
     except WireError:
         return
-    assert introset != INTROSET
+    assert introset != WITH_SERVICE
     assert encode_introset(introset) == mutated
 
 
@@ -120,7 +142,7 @@ def test_a_changed_byte_is_seen_or_changes_the_sealed_introset(at: int, change: 
     assert replace(sealed, raw=b"") != replace(decode_sealed_introset(seal(b"c" * 301)), raw=b"")
 
 
-@pytest.mark.parametrize("cut", [1, 44, 1277])
+@pytest.mark.parametrize("cut", [1, 44, 1277, 2047])
 def test_a_cut_or_lengthened_introset_is_refused(cut: int) -> None:
     raw = encode_introset(INTROSET)
     for data in (raw[:-cut], raw + bytes(cut)):
@@ -146,6 +168,54 @@ def test_thirteen_introductions_are_refused_at_both_ends() -> None:
         encode_introductions([ONE] * 13)
     with pytest.raises(WireError):
         decode_introductions(b"\x0d" + encode_introductions([ONE])[1:] * 13)
+
+
+@given(introsets)
+def test_introsets_have_two_sizes_whatever_is_in_them(introset: Introset) -> None:
+    size = len(encode_introset(introset))
+    assert size in PLAINTEXT_SIZES
+    if not introset.services:
+        assert size == PLAINTEXT_SIZES[0]
+
+
+def test_the_largest_introset_fits() -> None:
+    longest = SrvRecord("_a._b" + ".c" * 40, 1, 2, 3, "x." * 13 + "loki")
+    services_ = (longest,) * MAX_SERVICES
+    assert len(encode_services(services_)) <= MAX_SERVICES_SIZE
+    introset = replace(INTROSET, introductions=(ONE,) * 12, services=services_)
+    plaintext = encode_introset(introset)
+    assert decode_introset(plaintext) == introset
+    assert len(seal(plaintext + bytes(16))) <= MAX_SEALED_SIZE
+
+
+@pytest.mark.parametrize(
+    "services_",
+    [
+        (SrvRecord("_a._b", 1, 2, 3),) * 17,
+        (SrvRecord("_a._b" + ".c" * 60, 1, 2, 3, "x." * 40 + "loki"),) * 10,
+        (SrvRecord("_a._b", 1, 2, 3),) * 300,
+    ],
+)
+def test_too_many_services_are_refused_at_both_ends(services_: tuple[SrvRecord, ...]) -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_services(services_)
+    one = encode_services(services_[:1])[1:]
+    with pytest.raises(WireError):
+        decode_services(bytes((min(len(services_), 255),)) + one * len(services_), 0)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        SrvRecord("http._tcp", 1, 2, 3),
+        SrvRecord("_http._TCP", 1, 2, 3),
+        SrvRecord("_http._tcp", 1, 2, 3, "example.com"),
+        SrvRecord("_http._tcp", 1, 2, 3, "web.loki."),
+    ],
+)
+def test_a_service_no_ini_file_can_make_is_refused(service: SrvRecord) -> None:
+    with pytest.raises(WireError):
+        decode_services(encode_services([service]), 0)
 
 
 def test_keys_of_a_wrong_size_are_our_own_mistake() -> None:

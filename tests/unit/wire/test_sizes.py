@@ -91,5 +91,8 @@ def test_contacts_and_introsets_stay_within_their_limits() -> None:
     assert contact.MAX_CONTACT_SIZE == 227
     most = introset.MAX_INTRODUCTIONS * introset.INTRODUCTION_SIZE
     plaintext = 1 + 32 + introset.KEM_KEY_SIZE + introset.GATE_KEY_SIZE + 1 + most
-    sealed = 1 + 32 + 8 + 4 + 24 + 2 + plaintext + TAG_SIZE + 64
+    assert plaintext + introset.MAX_SERVICES_SIZE <= introset.PLAINTEXT_SIZES[-1]
+    # without services every introset has the smaller size, whatever its introductions
+    assert plaintext + 1 <= introset.PLAINTEXT_SIZES[0]
+    sealed = 1 + 32 + 8 + 4 + 24 + 2 + introset.PLAINTEXT_SIZES[-1] + TAG_SIZE + 64
     assert sealed <= introset.MAX_SEALED_SIZE == control.INTROSET_LIMIT
