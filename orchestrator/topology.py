@@ -1,8 +1,7 @@
-"""What may be written in a topology file: strict models, and what must hold between values.
+"""What may be written in a topology file: its models, and what must hold between values.
 
-Rules: keys are written with hyphens; unknown keys are refused; every value has one type; the models
-know nothing of files, lines or processes. `problems()` finds what no single value shows (3 routers
-for 4 hops).
+Rules: those of `models`; nothing here knows of files, lines or processes. `problems()` finds what
+no single value shows (3 routers for 4 hops).
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from orchestrator.units import parse_duration
+from orchestrator.models import Name, Parameter, Port, Strict
 
 __all__ = [
     "ClientGroup",
@@ -29,14 +28,9 @@ __all__ = [
     "problems",
 ]
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
 ADDRESSES_PER_GROUP = 1024
 """Each group has its own block of the underlay, so that a group can grow without moving another."""
 PUBLIC_NETIDS = ("lokinet", "gamma")
-
-
-def _to_kebab(name: str) -> str:
-    return name.replace("_", "-")
 
 
 def _underlay(text: str) -> str:
@@ -58,28 +52,15 @@ def _private_netid(text: str) -> str:
     return text
 
 
-def _parameter(value: object) -> object:
-    """Durations of extension parameters become seconds; numbers, booleans and other text stay."""
-    if isinstance(value, str) and value[:1].isdigit():
-        seconds = parse_duration(value)
-        return int(seconds) if seconds.is_integer() else seconds
+def _range_size(value: int) -> int:
+    if value != 0 and not 4 <= value <= 32:
+        raise ValueError("must be 4 to 32, or 0 for off")
     return value
 
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Parameter = Annotated[bool | int | float | str, BeforeValidator(_parameter)]
 Hops = Annotated[int, Field(ge=1, le=8)]
 Paths = Annotated[int, Field(ge=3, le=8)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "critical", "none"]
-
-
-class Strict(BaseModel):
-    """Unknown keys and values of another type are errors; written with hyphens; never changed."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=_to_kebab, validate_by_name=False
-    )
 
 
 class NginxApp(Strict):
@@ -87,7 +68,9 @@ class NginxApp(Strict):
 
     kind: Literal["nginx"]
     port: Port = 80
+    """Where it listens."""
     page: str | None = None
+    """Text of its first page; without it one that says whose it is."""
 
 
 class CommandApp(Strict):
@@ -95,7 +78,9 @@ class CommandApp(Strict):
 
     kind: Literal["command"]
     run: Annotated[list[str], Field(min_length=1)]
+    """The program and its arguments, one item each; no shell is involved."""
     port: Port | None = None
+    """Where it answers TCP, if it does: `up` waits for that."""
 
 
 def _app(value: object) -> object:
@@ -103,14 +88,19 @@ def _app(value: object) -> object:
 
 
 App = Annotated[NginxApp | CommandApp, Field(discriminator="kind")]
+AppName = Literal["nginx"]
+"""All of an application that needs no further words."""
 
 
 class Grouped(Strict):
     """What every role shares: one node of the group's name, or `count` of them, numbered from 1."""
 
     count: Annotated[int, Field(ge=1, le=ADDRESSES_PER_GROUP - 1)] | None = None
+    """That many nodes, called `NAME-1` and so on; without it one node, called `NAME`."""
     log: LogLevel | None = None
-    private_network: dict[str, Parameter] = {}
+    """Log level, instead of the network's."""
+    private_network: dict[str, Parameter] = Field(default={})
+    """Over the network's."""
 
 
 class RouterGroup(Grouped):
@@ -118,15 +108,20 @@ class RouterGroup(Grouped):
 
     role: Literal["router"]
     tun: bool = False
+    """A tun device: the `.snode` address answers packets."""
 
 
 class Ended(Grouped):
     """What both kinds of path owners may choose."""
 
     hops: Hops | None = None
+    """Routers on each path, instead of the network's."""
     paths: Paths | None = None
+    """Paths to keep, instead of the network's."""
     ifname: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,15}$")] | None = None
+    """Name of the tun device: `[network] ifname`."""
     ifaddr: Annotated[str, AfterValidator(_interface)] | None = None
+    """Its address with prefix length: `[network] ifaddr`."""
 
 
 class ClientGroup(Ended):
@@ -139,7 +134,8 @@ class ServiceGroup(Ended):
     """A `.loki` address that outlives restarts, and perhaps an application behind it."""
 
     role: Literal["service"]
-    app: Annotated[App, BeforeValidator(_app)] | None = None
+    app: Annotated[App, BeforeValidator(_app, json_schema_input_type=App | AppName)] | None = None
+    """What answers at its address: `nginx`, or the keys below; without it nothing does."""
 
 
 Group = Annotated[RouterGroup | ClientGroup | ServiceGroup, Field(discriminator="role")]
@@ -149,17 +145,27 @@ class Topology(Strict):
     """One private network."""
 
     name: Name
+    """The network's name; `testnet -n` picks it."""
     netid: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,8}$"), AfterValidator(_private_netid)] = (
         "testnet"
     )
+    """Lokinet's network id; the public ones are refused."""
     underlay: Annotated[str, AfterValidator(_underlay)] = "10.77.0.0/16"
+    """Private /16 of the links. A group has 1024 addresses of its own: growing it moves nobody."""
     hops: Hops = 4
+    """Routers on each path, for all path owners."""
     paths: Paths | None = None
+    """Paths each path owner keeps; without it as many as the node thinks right."""
     seeds: Annotated[int, Field(ge=1)] = 1
-    unique_range_size: Annotated[int, Field(ge=4, le=32)] | Literal[0] = 32
+    """How many routers, from the first, are in everybody's bootstrap."""
+    unique_range_size: Annotated[int, AfterValidator(_range_size)] = 32
+    """Hops of a path are in distinct IPv4 networks of this size (4 to 32); 0 is off."""
     log: LogLevel = "info"
-    private_network: dict[str, Parameter] = {}
+    """Log level of all nodes."""
+    private_network: dict[str, Parameter] = Field(default={})
+    """Values for the nodes' section `[private-network]`, such as `path-lifetime: 10 min`."""
     nodes: Annotated[dict[Name, Group], Field(min_length=1, max_length=62)]
+    """Groups of nodes by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,7 @@ class Member:
 class Problem:
     """What is wrong and where: `location` is the path of keys to the culprit."""
 
-    location: tuple[str, ...]
+    location: tuple[str | int, ...]
     message: str
 
 

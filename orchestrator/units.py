@@ -1,10 +1,10 @@
-"""Durations as people write them (`60s`, `20 min`, `250ms`) and as they are printed."""
+"""Durations and rates as people write them (`60s`, `250ms`, `10 Mbit/s`) and as they are shown."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["format_seconds", "parse_duration"]
+__all__ = ["DURATION_PATTERN", "format_rate", "format_seconds", "parse_duration", "parse_rate"]
 
 SECONDS_PER_UNIT = {
     "ms": 0.001,
@@ -15,6 +15,10 @@ SECONDS_PER_UNIT = {
     "h": 3600.0,
 }
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
+DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(" + "|".join(SECONDS_PER_UNIT) + r")\s*$"
+"""The same for readers of a schema."""
+BITS_PER_UNIT = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
+RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?bit/s)")
 
 
 def parse_duration(text: str) -> float:
@@ -36,3 +40,20 @@ def format_seconds(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min"
+
+
+def parse_rate(text: str) -> float:
+    """Bits per second of a number with its unit; raises ValueError for anything else."""
+    match = RATE.fullmatch(text.strip())
+    if match is None:
+        units = ", ".join(BITS_PER_UNIT)
+        raise ValueError(f"{text!r} is not a rate: write a number and one of {units}")
+    return float(match[1]) * BITS_PER_UNIT[match[2]]
+
+
+def format_rate(bits_per_second: float) -> str:
+    """`930 bit/s`, `12.3 Mbit/s`."""
+    for unit, size in reversed(BITS_PER_UNIT.items()):
+        if bits_per_second >= size:
+            return f"{bits_per_second / size:.3g} {unit}"
+    return f"{bits_per_second:.3g} bit/s"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
-from orchestrator.load import BUNDLED, find_topology, load, parse
+from orchestrator.load import BUNDLED, BadTopology, find_topology, load, parse
 from orchestrator.topology import Topology
 
 GOOD = """\
@@ -55,7 +55,11 @@ def test_every_bundled_topology_loads_and_is_called_like_its_file(path: Path) ->
         ("underlay: 10.0.0.0/8\n", "net.yaml:7: underlay: must be a private /16"),
         ("underlay: 8.8.0.0/16\n", "net.yaml:7: underlay: must be a private /16"),
         ("hops: 9\n", "net.yaml:7: hops: input should be less than or equal to 8 (it is 9)"),
-        ("log: loud\n", "net.yaml:7: log: input should be 'trace', 'debug'"),
+        ("log: loud\n", "net.yaml:7: log: 'loud' is not one of 'trace', 'debug', 'info', "),
+        ("log: Inf\n", "'error', 'critical', 'none': did you mean 'info'?"),
+        ("  b: {role: clent}\n", "'client', 'service': did you mean 'client'?"),
+        ("unique-range-size: 3\n", "net.yaml:7: unique-range-size: must be 4 to 32, or 0 for off"),
+        ("private-network: {a: [1]}\n", "private-network.a: must be a number, a text, true or fa"),
         (
             "private-network:\n  path-lifetime: 20 minn\n",
             "net.yaml:8: private-network.path-lifetime: '20 minn' is not a duration",
@@ -97,6 +101,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     assert [line.split(":")[1] for line in lines] == ["7", "8"]
 
 
+def test_a_key_given_twice_hides_no_other_mistake() -> None:
+    with pytest.raises(BadTopology) as caught:
+        parse(f"{GOOD}name: y\nnetdi: a\n3: x\n".encode(), "net.yaml")
+    assert [line for line, _ in caught.value.faults] == [7, 8, 9]
+    with pytest.raises(BadTopology, match=r"^net.yaml:7: key 'name' was given on line 1$"):
+        parse(f"{GOOD}name: y\n".encode(), "net.yaml")
+
+
 def test_an_alias_bomb_is_refused_and_a_plain_alias_is_not() -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
@@ -114,8 +126,10 @@ def test_python_objects_and_oversized_files_are_refused() -> None:
 
 
 def test_an_unknown_bundled_name_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"no topology 'defualt': give a file, or one of default"):
+    with pytest.raises(UsageError, match=r"no topology 'defualt': did you mean 'default'\?"):
         find_topology("defualt")
+    with pytest.raises(UsageError, match=r"no topology 'moon': give a file, or one of default, "):
+        find_topology("moon")
     with pytest.raises(UsageError, match=r"cannot read topology nowhere\.yaml: No such file"):
         load(find_topology("./nowhere.yaml"))
 
