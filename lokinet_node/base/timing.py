@@ -51,6 +51,11 @@ class Timing:
     blinding_period: Micros = 24 * HOUR
     """An address has another blinded key in each period, counted from the Unix epoch."""
 
+    name_cache: Micros = HOUR
+    """An address that was found for a name is used for this long, then asked for again."""
+    chain_poll: Micros = 30 * SECOND
+    """A router asks its chain for the list of routers this often."""
+
     def problem(self) -> str | None:
         """The first pair of durations that contradict each other, as a sentence; None if none."""
         for shorter, longer in _ORDER:
@@ -58,6 +63,8 @@ class Timing:
                 return f"{_key(shorter)} must be shorter than {_key(longer)}"
         if self.contact_lifetime > 2 * self.onion_key_rotation:
             return "contact-lifetime must not be longer than two onion-key-rotation"
+        if self.name_cache > HOUR:
+            return "name-cache must not be longer than an hour, Lokinet's own"
         return None
 
 

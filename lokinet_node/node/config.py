@@ -80,6 +80,8 @@ class Config:
     public: Endpoint | None
     """What a router's contact says; None on clients."""
     api: ApiConfig
+    chain: Endpoint | None
+    """Where a router's chain answers; None on clients, and on routers without one."""
     bootstrap_files: tuple[str, ...]
     seed_node: bool
     log: LogConfig
@@ -138,6 +140,7 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         outbound=None if is_router else parts.read_outbound(reader),
         public=parts.read_public(reader) if is_router else None,
         api=parts.read_api(reader, data_dir),
+        chain=parts.read_chain(reader) if is_router else None,
         bootstrap_files=parts.read_bootstrap(reader, data_dir, around.exists, seed_node),
         seed_node=seed_node,
         log=parts.read_log(reader, data_dir),

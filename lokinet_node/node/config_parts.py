@@ -50,6 +50,7 @@ ANY_ADDRESS = "0.0.0.0"
 """In `outbound`: no address was chosen. Never bound."""
 
 _IPC = "ipc://"
+_HTTP = "http://"
 _MAX_SOCKET_PATH = 107  # sun_path of unix(7), less its final zero
 _MAX_IFNAME = 15  # IFNAMSIZ of netdevice(7), less its final zero
 _LEVELS = ("trace", "debug", "info", "warn", "error", "critical", "none")
@@ -198,6 +199,21 @@ def read_api(reader: Reader, data_dir: str) -> ApiConfig:
 
     path = reader.one("api", "bind", parse, posixpath.join(data_dir, "rpc.sock"))
     return ApiConfig(path if reader.one("api", "enabled", boolean, True) else None)
+
+
+def read_chain(reader: Reader) -> Endpoint | None:
+    """Section `[lokid]` of a router: where its chain answers; None without one."""
+
+    def parse(text: str) -> Endpoint:
+        if not text.startswith(_HTTP):
+            raise NameSyntaxError(f"{text!r} is not {_HTTP}IP:PORT, the one way a chain is asked")
+        endpoint = parse_endpoint(text.removeprefix(_HTTP).removesuffix("/"))
+        if not endpoint.port or endpoint.ip == ANY_ADDRESS:
+            raise NameSyntaxError(f"nobody answers at {endpoint}")
+        return endpoint
+
+    endpoint = reader.one("lokid", "rpc", parse, None)
+    return endpoint if reader.one("lokid", "enabled", boolean, True) else None
 
 
 def read_bootstrap(

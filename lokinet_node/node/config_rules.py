@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lokinet_node.base.addresses import Endpoint, is_bogon, is_loopback, parse_ipv4
 from lokinet_node.base.constants import PUBLIC_NETIDS
-from lokinet_node.node.config_reader import Reader, boolean, plain
+from lokinet_node.node.config_reader import Reader, boolean
 from lokinet_node.node.config_schema import Role
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def _check_addresses(reader: Reader, config: Config) -> None:
 def _check_chain(reader: Reader, config: Config) -> None:
     if config.role is not Role.ROUTER or not reader.one("lokid", "enabled", boolean, True):
         return
-    if reader.one("lokid", "rpc", plain, ""):
-        reader.report("lokid", "rpc", "a chain is not supported yet; say enabled=0")
-    else:
+    if reader.entry("lokid", "rpc") is None:
         reader.report("lokid", "rpc", "missing; a router without a chain says enabled=0")
 
 

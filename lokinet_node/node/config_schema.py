@@ -135,8 +135,8 @@ API = {
 }
 
 LOKID = {
-    "enabled": Key("take the list of routers from a chain", "1", only=_R),
-    "rpc": Key("address of that chain", only=_R),
+    "enabled": Key("take the list of routers, and names, from a chain", "1", only=_R),
+    "rpc": Key("http://IP:PORT of that chain; required unless enabled=0", only=_R),
     "jsonrpc": Key("use rpc", support=Support.REMOVED),
     "username": _OLD,
     "password": _OLD,
@@ -172,6 +172,8 @@ _MEANINGS = {
     "session_rekey": "age of a session key at which a new handshake starts",
     "session_idle": "an unused session is forgotten",
     "blinding_period": "introsets of an address are stored under another key in each",
+    "name_cache": "a name that was found is asked for again after this; 3600 at most",
+    "chain_poll": "between two looks of a router at the chain's list of routers",
 }
 
 

@@ -21,6 +21,7 @@ def test_the_defaults_do_not_contradict_each_other() -> None:
         ({"introset_refresh": 1200 * SECOND}, "introset-refresh"),
         ({"link_reject": 120 * SECOND}, "link-rekey"),
         ({"contact_lifetime": 7201 * SECOND}, "onion-key-rotation"),
+        ({"name_cache": 3601 * SECOND}, "name-cache"),
     ],
 )
 def test_a_contradiction_names_the_keys(changes: dict[str, int], named: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.addresses import Endpoint, parse_ipv4
 from lokinet_node.base.errors import OperatorError
+from lokinet_node.base.srv import SrvRecord
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
 from lokinet_node.node.config import (
@@ -115,6 +116,14 @@ def test_every_client_key_reaches_its_value() -> None:
     assert (config.log.level, config.log.file) == ("debug", "/etc/node/state/node.log")
 
 
+def test_srv_records_keep_their_order() -> None:
+    config = client("[network]\nsrv=_b._tcp 1 2 3\nsrv=_A._udp 4 5 6 web.loki\n")
+    assert config.network.services == (
+        SrvRecord("_b._tcp", 1, 2, 3),
+        SrvRecord("_a._udp", 4, 5, 6, "web.loki"),
+    )
+
+
 def test_every_router_key_reaches_its_value() -> None:
     config = router(
         "[router]\nnetid=mynet\nblock-bogons=off\nnickname=fast one\ncontact-file=rc\n"
@@ -216,7 +225,14 @@ BAD_CLIENT = [
     ("[network]\nexit=1\n", 2, "not supported yet"),
     ("[network]\nexit-node=exit.loki\n", 2, "not supported yet"),
     ("[network]\nauth=file\n", 2, "not supported yet"),
-    ("[network]\nsrv=_x._tcp 1 1 1\n", 2, "not supported yet"),
+    ("[network]\nsrv=_x._tcp 1 1\n", 2, "_service._proto PRIORITY WEIGHT PORT"),
+    ("[network]\nsrv=_x._tcp 1 1 1 example.com\n", 2, "under .loki or .snode"),
+    ("[network]\nsrv=_x._tcp 1 1 1\nsrv=_x._tcp 1 1 1\n", 3, "duplicate record"),
+    (
+        "[network]\n" + "".join(f"srv=_x._tcp 1 1 {port}\n" for port in range(17)),
+        18,
+        "at most 16 services",
+    ),
     ("[network]\npath-alignment-timeout=0\n", 2, "positive"),
     ("[network]\npath-alignment-timeout=nan\n", 2, "positive"),
     ("[paths]\nunique-range-size=3\n", 2, "neither 0"),
@@ -246,7 +262,14 @@ BAD_CLIENT = [
 BAD_ROUTER = [
     (PRIVATE + "[lokid]\nenabled=0\n", 0, "a router needs inbound=IP:PORT"),
     (ROUTER.replace("enabled=0", ""), 0, "a router without a chain says enabled=0"),
-    (ROUTER.replace("enabled=0", "rpc=http://127.0.0.1:1"), 5, "a chain is not supported yet"),
+    (ROUTER.replace("enabled=0", "enabled=1"), 0, "a router without a chain says enabled=0"),
+    (ROUTER.replace("enabled=0", "rpc=ipc:///x.sock"), 5, "not http://IP:PORT"),
+    (ROUTER.replace("enabled=0", "rpc=http://oxend:1"), 5, "not an IPv4 address"),
+    (ROUTER.replace("enabled=0", "rpc=http://10.0.0.9"), 5, "not ip:port"),
+    (ROUTER.replace("enabled=0", "rpc=http://10.0.0.9:0"), 5, "nobody answers"),
+    (ROUTER.replace("enabled=0", "rpc=http://0.0.0.0:80"), 5, "nobody answers"),
+    (ROUTER.replace("enabled=0", "enabled=0\nrcp=http://10.0.0.9:1"), 6, "did you mean 'rpc'"),
+    (ROUTER.replace("enabled=0", "enabled=0\njsonrpc=x"), 6, "use rpc"),
     (ROUTER.replace("10.0.0.2", "0.0.0.0"), 7, "wildcard"),
     (ROUTER.replace("10.0.0.2:1090", ":1090"), 7, "not ip:port"),
     (ROUTER.replace(":1090", ":0"), 7, "fixed port"),
@@ -274,6 +297,14 @@ def test_a_bad_client_line_is_named_and_explained(text: str, line: int, words: s
     assert len(found) == 1
     assert found[0].startswith(f"0.ini:{line}: ")
     assert words in found[0]
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_router_asks_the_chain_it_is_told_of(slash: str) -> None:
+    told = ROUTER.replace("enabled=0", f"rpc=http://10.0.0.9:22023{slash}")
+    assert router(told).chain == ("10.0.0.9", 22023)
+    assert router(told.replace("[lokid]", "[lokid]\nenabled=0")).chain is None
+    assert router(ROUTER).chain is None
 
 
 @pytest.mark.parametrize(("text", "line", "words"), BAD_ROUTER)
