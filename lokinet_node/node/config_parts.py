@@ -20,8 +20,9 @@ from lokinet_node.base.constants import (
     DEFAULT_LINK_PORT,
     MAX_HOPS,
 )
-from lokinet_node.base.errors import NameSyntaxError
+from lokinet_node.base.errors import LocalProtocolError, NameSyntaxError
 from lokinet_node.base.names import parse_loki, parse_snode
+from lokinet_node.base.srv import SrvRecord, parse_srv
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.node.config_reader import (
@@ -34,6 +35,7 @@ from lokinet_node.node.config_reader import (
     seconds,
 )
 from lokinet_node.node.config_schema import TIMING_KEYS, Role
+from lokinet_node.wire.introset import encode_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +87,8 @@ class NetworkConfig:
     strict_connect: tuple[RouterID, ...]
     blacklist: tuple[RouterID, ...]
     resolve_timeout: Micros
+    services: tuple[SrvRecord, ...]
+    """SRV records of the own address, in the order of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ def read_network(reader: Reader, data_dir: str) -> NetworkConfig:
         strict_connect=_read_routers(reader, "strict-connect"),
         blacklist=_read_routers(reader, "blacklist-snode"),
         resolve_timeout=reader.one("network", "path-alignment-timeout", seconds, 30 * SECOND),
+        services=_read_services(reader),
     )
 
 
@@ -338,6 +343,20 @@ def _read_mapaddr(reader: Reader, ifaddr: Range | None) -> tuple[tuple[LokiAddre
             reader.report_at(entry, f"this IP is not free inside ifaddr {ifaddr}")
         taken[ip] = address
     return tuple((address, ip) for ip, address in taken.items())
+
+
+def _read_services(reader: Reader) -> tuple[SrvRecord, ...]:
+    services: tuple[SrvRecord, ...] = ()
+    for entry, service in reader.every("network", "srv", parse_srv):
+        if service in services:
+            reader.report_at(entry, "duplicate record")
+        services += (service,)
+        try:
+            encode_services(services)
+        except LocalProtocolError as error:
+            reader.report_at(entry, f"no room in the introset: {error}")
+            return services
+    return services
 
 
 def _read_routers(reader: Reader, key: str) -> tuple[RouterID, ...]:

@@ -97,7 +97,11 @@ NETWORK = {
     "blackhole-routes": Key("leak guard of exits", only=_C, support=_NOT_YET, harmless=_OFF),
     "owned-range": Key("ranges of an exit", repeated=True, support=_NOT_YET),
     "traffic-whitelist": Key("protocols of an exit", repeated=True, support=_NOT_YET),
-    "srv": Key("SRV records in the introset", only=_C, repeated=True, support=_NOT_YET),
+    "srv": Key(
+        "_service._proto PRIORITY WEIGHT PORT [TARGET], published with the own address",
+        only=_C,
+        repeated=True,
+    ),
     "auth": Key("access control", only=_C, support=_NOT_YET, harmless=frozenset({"none"})),
     "auth-lmq": Key("access control backend", only=_C, support=_NOT_YET),
     "auth-lmq-method": Key("access control backend", only=_C, support=_NOT_YET),
