@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-__all__ = ["Location", "complaint", "did_you_mean"]
+__all__ = ["MODEL_TAGS", "Location", "complaint", "did_you_mean"]
 
 Location = tuple[str | int, ...]
 QUOTED = re.compile(r"'([^']*)'")

@@ -60,6 +60,11 @@ def _range_size(value: int) -> int:
 
 Hops = Annotated[int, Field(ge=1, le=8)]
 Paths = Annotated[int, Field(ge=3, le=8)]
+Count = Annotated[int, Field(ge=1, le=ADDRESSES_PER_GROUP - 1)]
+InterfaceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,15}$")]
+InterfaceAddress = Annotated[str, AfterValidator(_interface)]
+PARAMETERS = {"path-lifetime": "10 min"}
+"""An example."""
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "critical", "none"]
 
 
@@ -95,11 +100,11 @@ AppName = Literal["nginx"]
 class Grouped(Strict):
     """What every role shares: one node of the group's name, or `count` of them, numbered from 1."""
 
-    count: Annotated[int, Field(ge=1, le=ADDRESSES_PER_GROUP - 1)] | None = None
+    count: Annotated[Count | None, Field(examples=[2])] = None
     """That many nodes, called `NAME-1` and so on; without it one node, called `NAME`."""
-    log: LogLevel | None = None
+    log: Annotated[LogLevel | None, Field(examples=["debug"])] = None
     """Log level, instead of the network's."""
-    private_network: dict[str, Parameter] = Field(default={})
+    private_network: dict[str, Parameter] = Field(default={}, examples=[PARAMETERS])
     """Over the network's."""
 
 
@@ -114,13 +119,13 @@ class RouterGroup(Grouped):
 class Ended(Grouped):
     """What both kinds of path owners may choose."""
 
-    hops: Hops | None = None
+    hops: Annotated[Hops | None, Field(examples=[3])] = None
     """Routers on each path, instead of the network's."""
-    paths: Paths | None = None
+    paths: Annotated[Paths | None, Field(examples=[6])] = None
     """Paths to keep, instead of the network's."""
-    ifname: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,15}$")] | None = None
+    ifname: Annotated[InterfaceName | None, Field(examples=["lokitun7"])] = None
     """Name of the tun device: `[network] ifname`."""
-    ifaddr: Annotated[str, AfterValidator(_interface)] | None = None
+    ifaddr: Annotated[InterfaceAddress | None, Field(examples=["172.20.0.1/16"])] = None
     """Its address with prefix length: `[network] ifaddr`."""
 
 
@@ -134,7 +139,10 @@ class ServiceGroup(Ended):
     """A `.loki` address that outlives restarts, and perhaps an application behind it."""
 
     role: Literal["service"]
-    app: Annotated[App, BeforeValidator(_app, json_schema_input_type=App | AppName)] | None = None
+    app: Annotated[
+        Annotated[App, BeforeValidator(_app, json_schema_input_type=App | AppName)] | None,
+        Field(examples=["nginx"]),
+    ] = None
     """What answers at its address: `nginx`, or the keys below; without it nothing does."""
 
 
@@ -154,7 +162,7 @@ class Topology(Strict):
     """Private /16 of the links. A group has 1024 addresses of its own: growing it moves nobody."""
     hops: Hops = 4
     """Routers on each path, for all path owners."""
-    paths: Paths | None = None
+    paths: Annotated[Paths | None, Field(examples=[6])] = None
     """Paths each path owner keeps; without it as many as the node thinks right."""
     seeds: Annotated[int, Field(ge=1)] = 1
     """How many routers, from the first, are in everybody's bootstrap."""
@@ -162,7 +170,7 @@ class Topology(Strict):
     """Hops of a path are in distinct IPv4 networks of this size (4 to 32); 0 is off."""
     log: LogLevel = "info"
     """Log level of all nodes."""
-    private_network: dict[str, Parameter] = Field(default={})
+    private_network: dict[str, Parameter] = Field(default={}, examples=[PARAMETERS])
     """Values for the nodes' section `[private-network]`, such as `path-lifetime: 10 min`."""
     nodes: Annotated[dict[Name, Group], Field(min_length=1, max_length=62)]
     """Groups of nodes by name."""

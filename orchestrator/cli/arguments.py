@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from orchestrator import __version__
 from orchestrator.cli.options import (
@@ -15,6 +16,7 @@ from orchestrator.cli.options import (
     duration,
     later,
 )
+from orchestrator.cli.tools import add_tools
 
 __all__ = ["new_parser", "parse"]
 
@@ -30,7 +32,12 @@ def parse(argv: list[str]) -> Arguments:
 
     Ends the process with 2 on bad usage, with 0 after --help.
     """
-    return new_parser().parse_args(argv)
+    parser = new_parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+        from orchestrator.cli.completion import answer
+
+        answer(parser)
+    return parser.parse_args(argv)
 
 
 def new_parser() -> argparse.ArgumentParser:
@@ -42,8 +49,10 @@ def new_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_up(commands)
     _add_down(commands)
+    _add_networks(commands)
     _add_views(commands)
     _add_inside(commands)
+    add_tools(commands)
     return parser
 
 
@@ -61,6 +70,17 @@ def _add_up(commands: Commands) -> None:
 
 def _add_down(commands: Commands) -> None:
     declare(commands, "down", "down", "remove a network and everything it made", json=True)
+
+
+def _add_networks(commands: Commands) -> None:
+    parser = declare(commands, "ls", "networks", "list networks", json=True, network=False)
+    parser.add_argument(
+        "--all", action="store_true", help="also those that are stopped or left over"
+    )
+    parser = declare(
+        commands, "gc", "networks", "remove what killed commands left", json=True, network=False
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
 
 
 def _add_views(commands: Commands) -> None:

@@ -1,0 +1,52 @@
+"""The words of commands that make no network and change none."""
+
+from __future__ import annotations
+
+from orchestrator.cli.options import Commands, add_topology, declare
+
+__all__ = ["add_tools"]
+
+
+def add_tools(commands: Commands) -> None:
+    """Files first, then what looks at the machine."""
+    _add_files(commands)
+    _add_shells(commands)
+
+
+def _add_files(commands: Commands) -> None:
+    init = declare(
+        commands, "init", "topologies", "write a first topology file, with comments", network=False
+    )
+    init.add_argument(
+        "file", nargs="?", default="testnet.yaml", metavar="FILE", help="new file; - prints it"
+    )
+    init.add_argument(
+        "--preset", default="minimal", metavar="PRESET", help="what to begin with: see --list"
+    )
+    init.add_argument("--list", action="store_true", help="print the presets and write nothing")
+    validate = declare(
+        commands,
+        "validate",
+        "topologies",
+        "tell everything that is wrong with topology files",
+        json=True,
+        network=False,
+    )
+    validate.add_argument("files", nargs="+", metavar="FILE", help="file, or a bundled name")
+    render = declare(
+        commands, "render", "topologies", "print the files a topology becomes", json=True
+    )
+    add_topology(render)
+    render.add_argument(
+        "-o", "--output", metavar="DIR", help="write them to an empty directory instead"
+    )
+    declare(
+        commands, "schema", "topologies", "print the JSON Schema of topology files", network=False
+    )
+
+
+def _add_shells(commands: Commands) -> None:
+    shells = declare(
+        commands, "completion", "completion", "print what makes a shell complete", network=False
+    )
+    shells.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")

@@ -1,0 +1,118 @@
+"""What is told about topology files is what the models take, and nothing is left untold."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from orchestrator.cli.arguments import new_parser
+from orchestrator.cli.pages import pages
+from orchestrator.errors import UsageError
+from orchestrator.load import BUNDLED, parse
+from orchestrator.reference import commented_rest, field_texts, json_schema
+from orchestrator.topology import Topology
+
+DOCS = Path(__file__).parents[3] / "docs"
+BARE = "name: x\nnodes:\n  router: {role: router, count: 4}\n"
+
+
+def accepted_by_models(text: str) -> bool:
+    try:
+        parse(text.encode(), "x")
+    except UsageError:
+        return False
+    return True
+
+
+def accepted_by_schema(text: str) -> bool:
+    validator = jsonschema.Draft202012Validator(json_schema())
+    return bool(validator.is_valid(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_every_made_page_is_current(name: str) -> None:
+    assert (DOCS / name).read_text() == pages()[name], "run `make docs`"
+
+
+def test_every_key_says_what_it_means() -> None:
+    def undescribed(schema: dict[str, Any]) -> list[str]:
+        found = [
+            key
+            for key, entry in schema.get("properties", {}).items()
+            if "description" not in entry and "const" not in entry
+        ]
+        return found + [
+            key for each in schema.get("$defs", {}).values() for key in undescribed(each)
+        ]
+
+    assert undescribed(json_schema()) == []
+    assert field_texts(Topology)["hops"] == "Routers on each path, for all path owners."
+
+
+def test_every_command_and_option_says_what_it_is() -> None:
+    commands = new_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    silent = [
+        (name, action.dest)
+        for name, command in commands.items()  # type: ignore[union-attr]
+        for action in command._actions
+        if not action.help and action.dest != "argv"
+    ]
+    assert silent == []
+    assert all(command.description for command in commands.values())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("path", sorted(BUNDLED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_schema_takes_every_bundled_topology(path: Path) -> None:
+    assert accepted_by_schema(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("added", "good"),
+    [
+        ("", True),
+        ("hops: 3\n", True),
+        ("hops: 9\n", False),
+        ("hops: '3'\n", False),
+        ("hosp: 3\n", False),
+        ("log: loud\n", False),
+        ("private-network: {path-lifetime: 10 min, x: 1, y: true}\n", True),
+        ("private-network: {x: [1]}\n", False),
+        ("  web: {role: service, app: nginx}\n", True),
+        ("  web: {role: service, app: nginy}\n", False),
+        ("  web: {role: service, app: {kind: command, run: [a]}}\n", True),
+        ("  web: {role: service, app: {kind: command}}\n", False),
+        ("  web: {role: clent}\n", False),
+        ("  Web: {role: client}\n", False),
+        ("  web: {role: client, tun: true}\n", False),
+    ],
+)
+def test_schema_and_models_agree(added: str, good: bool) -> None:
+    assert accepted_by_schema(BARE + added) is good
+    assert accepted_by_models(BARE + added) is good
+
+
+def test_every_comment_of_a_first_file_can_be_taken_as_it_is() -> None:
+    """Each line without its `# ` is valid where it says it belongs."""
+    network, *groups = re.split(r"^#\n# and in a group with `", commented_rest({}), flags=re.M)
+    needed = {"name", "nodes"}
+    tried = 0
+    for line in network.splitlines()[1:]:
+        key = line[2:].partition(":")[0]
+        if key not in needed:
+            assert accepted_by_models(f"{line[2:]}\n{BARE}"), line
+            tried += 1
+    for group in groups:
+        head, *lines = group.splitlines()
+        role = head.partition("`")[0]
+        for line in lines:
+            entry = re.sub(r"  +#.*| # .*", "", line[2:])
+            assert accepted_by_models(f"{BARE}  more: {{{role}, {entry}}}\n"), (role, line)
+            tried += 1
+    assert tried > 20
+    assert json.dumps(json_schema())  # nothing in it that JSON cannot hold
