@@ -1,0 +1,65 @@
+"""From a call's bytes to its answer's: which methods a listener has, and how errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lokinet_node.base.units import SECOND, Micros
+from lokinet_node.chain.database import DiskFull, StoreFailed
+from lokinet_node.chain.jsonrpc import (
+    INTERNAL,
+    NO_METHOD,
+    Call,
+    RpcError,
+    decode_call,
+    encode_error,
+    encode_result,
+)
+from lokinet_node.chain.reading import READING
+from lokinet_node.chain.store import Store
+from lokinet_node.chain.writing import WRITING
+
+
+class Service:
+    """The chain's methods. Only a listener made for it takes writes: `may_write`."""
+
+    def __init__(self, store: Store, now: Callable[[], Micros]) -> None:
+        self._store = store
+        self._now = now
+        self.failure: StoreFailed | None = None
+        """Set when the program must end because the store can no longer be trusted."""
+
+    def answer(self, body: bytes, *, may_write: bool) -> bytes:
+        """The answer to one call; a write has been synced to the disk before it is returned."""
+        try:
+            call = decode_call(body)
+        except RpcError as error:
+            return encode_error(error)
+        try:
+            return encode_result(call, self._perform(call, may_write))
+        except RpcError as error:
+            return encode_error(RpcError(error.code, str(error), call.identity))
+        except DiskFull as error:
+            return encode_error(RpcError(INTERNAL, str(error), call.identity))
+        except StoreFailed as error:
+            self.failure = error
+            return encode_error(RpcError(INTERNAL, str(error), call.identity))
+
+    def close_block(self) -> None:
+        """Time for a block; DiskFull and StoreFailed."""
+        try:
+            self._store.close_blocks(1, self._now() // SECOND)
+        except StoreFailed as error:
+            self.failure = error
+            raise
+
+    def _perform(self, call: Call, may_write: bool) -> object:
+        if self.failure is not None:
+            raise RpcError(INTERNAL, "the chain is going down")
+        if read := READING.get(call.method):
+            return read(self._store, call.params)
+        if write := WRITING.get(call.method):
+            if not may_write:
+                raise RpcError(NO_METHOD, f"{call.method} is taken on the admin listener only")
+            return write(self._store, call.params, self._now() // SECOND)
+        raise RpcError(NO_METHOD, f"there is no method {call.method!r}")
