@@ -21,10 +21,10 @@ WORKERS = 4
 def apply(
     plan: Plan,
     backend: Backend,
-    done: Callable[[Step], None] = lambda _: None,
+    begin: Callable[[Step], None] = lambda _: None,
     workers: int = WORKERS,
 ) -> None:
-    """Perform every step; `done` hears of each from the calling thread."""
+    """Perform every step; `begin` hears of each before anything of it is done."""
     waiting = {step.number: step for step in plan.steps}
     finished: set[int] = set()
     running: dict[Future[None], Step] = {}
@@ -34,12 +34,12 @@ def apply(
             ready = [step for step in waiting.values() if finished.issuperset(step.after)]
             for step in ready:
                 del waiting[step.number]
+                begin(step)
                 running[pool.submit(backend.perform, step.op)] = step
             completed, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in completed:
                 step = running.pop(future)
                 future.result()
                 finished.add(step.number)
-                done(step)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

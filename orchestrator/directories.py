@@ -1,28 +1,42 @@
 """Where a network keeps what: state, sockets and locks, one directory of each per network.
 
 Rules: directories are 0700 and files 0600; whatever is created here is removed by `remove()`,
-parents that were made for it included, and nothing else is.
+parents that were made for it included, and nothing else is. A directory is a network's only if it
+holds a label with the network's number: a name alone proves nothing.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import HostUnfit, OperatorError
+from orchestrator.errors import HostUnfit, Leftovers
 
-__all__ = ["Places", "locked", "network_names", "run_root", "state_root"]
+__all__ = [
+    "CREATED_FILE",
+    "LABEL_FILE",
+    "Places",
+    "draft",
+    "is_abandoned_draft",
+    "is_ours",
+    "run_root",
+    "state_root",
+    "sync_directory",
+    "write_private",
+]
 
 APPLICATION = "lokinet-testnet"
 CREATED_FILE = "created-directories.json"
 """In the state root: parents that did not exist before, to be removed with the last network."""
+LABEL_FILE = "network-id"
+DRAFT = re.compile(r"\..+\.draft-(\d+)")
 LONGEST_SOCKET_PATH = 107
 """Bytes; sizeof(sockaddr_un.sun_path) is 108, one of them the closing zero: unix(7)."""
 LONGEST_NODE_NAME = 31
@@ -42,6 +56,44 @@ def run_root() -> Path:
         return Path(base).absolute() / APPLICATION
     user = os.geteuid()
     return Path("/run") / APPLICATION if user == 0 else Path(f"/tmp/{APPLICATION}-{user}")
+
+
+def write_private(path: Path, text: str, durable: bool = False) -> None:
+    """Put a whole file in its place at once, 0600; `durable`: also before a loss of power."""
+    new = draft(path, text, durable)
+    new.replace(path)
+    if durable:
+        sync_directory(path.parent)
+
+
+def draft(path: Path, text: str, durable: bool = False) -> Path:
+    """A finished file beside the place it is meant for, under a name that says who wrote it."""
+    new = path.with_name(f".{path.name}.draft-{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    return new
+
+
+def is_abandoned_draft(path: Path) -> bool:
+    """Whether a file is a draft of somebody of this user who was killed over it."""
+    match = DRAFT.fullmatch(path.name)
+    if match is None or Path(f"/proc/{match[1]}").exists():
+        return False
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory outlive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,49 +147,92 @@ class Places:
         return self.state / "world.log"
 
     @property
+    def definition(self) -> Path:
+        """What the network is, once it was brought up: see `definition`."""
+        return self.state / "network.json"
+
+    @property
+    def journal(self) -> Path:
+        """What was begun; beside the state directory, as it is older and outlives it."""
+        return self.state.with_name(f"{self.name}.journal")
+
+    @property
     def lock(self) -> Path:
         """Held by whoever changes the network."""
         return self.run.with_suffix(".lock")
 
-    def create(self) -> None:
-        """Make both directories and what is missing above them; raises HostUnfit."""
-        _make_roots(self)
-        for directory in (self.state, self.run):
-            _make(directory)
+    def make_roots(self) -> None:
+        """Make the parents of both directories, and note which of them did not exist."""
+        note = self.state.parent / CREATED_FILE
+        created = [path for root in (self.state.parent, self.run.parent) for path in _make(root)]
+        if created:
+            write_private(note, json.dumps([*_noted(note), *created]))
 
-    def remove(self) -> None:
-        """Delete both directories, and with the last network what was made above them."""
+    def create(self, network_id: str) -> None:
+        """Make both directories, labelled, and what is missing above them.
+
+        Raises HostUnfit where that is not possible, Leftovers where somebody else's are there.
+        """
+        self.make_roots()
+        for directory in (self.state, self.run):
+            if os.path.lexists(directory) and not is_ours(directory, network_id):
+                raise Leftovers(f"{directory} is in the way and not ours: {LABEL_FILE} is missing")
+            _make(directory)
+            write_private(directory / LABEL_FILE, network_id)
+
+    def remove(self, network_id: str) -> None:
+        """Delete both directories as far as they are ours, then the journal."""
         for directory in (self.run, self.state):
-            if directory.is_symlink():
-                raise OperatorError(f"{directory} is a symbolic link: not ours, remove it yourself")
-            shutil.rmtree(directory, ignore_errors=True)
-        _remove_empty_roots(self)
+            if is_ours(directory, network_id):
+                _remove_tree(directory)
+        self.journal.unlink(missing_ok=True)
 
     def leftovers(self) -> list[Path]:
         """Files of this network that still exist."""
-        return [path for path in (self.state, self.run) if path.exists()]
+        return [path for path in (self.state, self.run, self.journal) if os.path.lexists(path)]
 
-
-def _make_roots(places: Places) -> None:
-    """Make the parents of both directories, and note which of them did not exist."""
-    note = places.state.parent / CREATED_FILE
-    created = [path for root in (places.state.parent, places.run.parent) for path in _make(root)]
-    if created:
-        note.write_text(json.dumps([*_noted(note), *created]))
-
-
-def _remove_empty_roots(places: Places) -> None:
-    """Remove what `_make_roots` made, unless something else lives there by now."""
-    note = places.state.parent / CREATED_FILE
-    with suppress(OSError):
-        places.run.parent.rmdir()
-    if places.run.parent.exists() or [entry.name for entry in _entries(note.parent)] != [note.name]:
-        return
-    created = _noted(note)
-    note.unlink()
-    for path in sorted({*created, str(note.parent)}, key=len, reverse=True):
+    def remove_empty_roots(self) -> None:
+        """Remove what `make_roots` made, unless something else lives there by now."""
+        note = self.state.parent / CREATED_FILE
         with suppress(OSError):
-            Path(path).rmdir()
+            self.run.parent.rmdir()
+        others = {entry.name for entry in _entries(note.parent)} - {note.name}
+        if self.run.parent.exists() or others:
+            return
+        created = _noted(note)
+        note.unlink(missing_ok=True)
+        for path in sorted({*created, str(note.parent)}, key=len, reverse=True):
+            with suppress(OSError):
+                Path(path).rmdir()
+
+
+def is_ours(directory: Path, network_id: str) -> bool:
+    """Whether a directory (no link to one) is labelled with this number, or still empty.
+
+    Empty ones are what was begun just before; the journal names them, and nothing is lost.
+    """
+    try:
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            return False
+        entries = [entry for entry in directory.iterdir() if not DRAFT.fullmatch(entry.name)]
+        return not entries or (directory / LABEL_FILE).read_text() == network_id
+    except OSError:
+        return False
+
+
+def _remove_tree(directory: Path) -> None:
+    """Everything but the label first: what is interrupted halfway can still be told as ours."""
+    for entry in _entries(directory):
+        if entry.name != LABEL_FILE:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+    if [entry.name for entry in _entries(directory)] == [LABEL_FILE]:
+        (directory / LABEL_FILE).unlink()
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def _noted(note: Path) -> list[str]:
@@ -170,46 +265,3 @@ def _make(directory: Path) -> list[str]:
             "set XDG_STATE_HOME and XDG_RUNTIME_DIR to directories of yours"
         ) from error
     return created
-
-
-def network_names() -> list[str]:
-    """Networks that left a trace in either root, running or not."""
-    names = set()
-    for root in (state_root(), run_root()):
-        with suppress(OSError):
-            names |= {entry.name for entry in root.iterdir() if entry.is_dir()}
-    return sorted(names)
-
-
-@contextmanager
-def locked(places: Places) -> Iterator[None]:
-    """Hold the network's lock; who comes second is told so at once. Leaves no file behind."""
-    _make_roots(places)
-    while True:
-        descriptor = os.open(
-            places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OperatorError(
-                f"another testnet command is changing network {places.name!r}: "
-                "try again when it has ended"
-            ) from None
-        if _is_same_file(descriptor, places.lock):
-            break
-        os.close(descriptor)  # the one before us unlinked it between our open and our lock
-    try:
-        yield
-    finally:
-        places.lock.unlink(missing_ok=True)
-        os.close(descriptor)
-        _remove_empty_roots(places)
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

@@ -1,44 +1,29 @@
-"""Taking a network down so that nothing is left, and proving it.
+"""Taking networks down so that nothing is left, and proving it; stopping them so that they stay.
 
-Rules: everything is ended by ending the world, process 1 of its own pid namespace; what survives is
-reported, never ignored. The kernel gives numbers of processes and namespaces to others once they
-are free, so a process is ours only if its pid namespace has the noted number and no other process
-1.
+Rules: everything is ended by ending the world, process 1 of its own pid namespace; only what the
+journal names and a label confirms is deleted; what survives is reported, never ignored. The promise
+goes first and the journal last, so that whoever is interrupted halfway leaves what `gc` finishes.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import signal
-from contextlib import suppress
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.backends.netns import NetnsBackend
-from orchestrator.directories import Places
+from orchestrator.definition import forget, is_promised
+from orchestrator.directories import LABEL_FILE, Places, is_ours, run_root, state_root
 from orchestrator.errors import Leftovers
-from orchestrator.ops import RemoveNetwork
+from orchestrator.journal import Journal, Owner, read_owner
+from orchestrator.locks import Locked, locked
+from orchestrator.networks import Condition, abandoned_drafts, abandoned_locks, networks, world_of
+from orchestrator.worlds import end_world, processes_inside
 
-__all__ = ["Removal", "World", "bring_down", "host_pids", "processes_inside", "read_world"]
+__all__ = ["Collected", "Removal", "bring_down", "collect", "garbage", "stop_world"]
 
-END_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """The world as its launcher noted it; it may be long gone."""
-
-    pid: int
-    started_ticks: int
-    pid_namespace: int
-    """Inode."""
-
-    def is_alive(self) -> bool:
-        """Whether that pid is still that world, and not a stranger who got its number."""
-        found = _stat(self.pid)
-        return found is not None and found.started_ticks == self.started_ticks
+PATIENCE_S = 5.0
+"""What a killed command had started (keys, a world's launcher) holds its lock until it has ended:
+milliseconds to seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +36,7 @@ class Removal:
     processes_ended: int
 
 
-def read_world(places: Places) -> World | None:
-    """The note, or None where there is none (or half of one: then the world never began)."""
-    try:
-        raw = json.loads(places.world_file.read_text())
-        return World(int(raw["pid"]), int(raw["started_ticks"]), int(raw["pid_namespace"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+NOTHING = Removal(False, False, 0)
 
 
 def bring_down(places: Places) -> Removal:
@@ -65,46 +44,111 @@ def bring_down(places: Places) -> Removal:
 
     The caller holds the network's lock.
     """
-    found = bool(places.leftovers())
-    world = read_world(places)
-    alive = world is not None and world.is_alive()
-    processes = 0
-    if world is not None:
-        processes = len(processes_inside(world))
-        if alive:
-            _end(places, world)
-        left = processes_inside(world)
-        if left:
-            names = ", ".join(f"{pid} ({name})" for pid, name in sorted(left.items()))
-            raise Leftovers(f"processes of network {places.name!r} survive: {names}")
-    places.remove()
+    owner = read_owner(places.journal)
+    if owner is None:
+        _refuse_strangers(places)
+        return NOTHING
+    places = owner.places()
+    Journal(places.journal, owner).begin(f"RemoveNetwork network:{places.name}", "asked to")
+    forget(places)
+    alive, processes = _end_world(places, owner)
+    places.remove(owner.network_id)
     _check_nothing_left(places)
-    return Removal(found, alive, processes)
+    return Removal(True, alive, processes)
 
 
-def _end(places: Places, world: World) -> None:
-    """Ask, then kill; returns when the kernel has ended everything inside."""
+def stop_world(places: Places) -> int:
+    """End the world and its sockets; keys, logs and the definition stay. How many processes ended.
+
+    The caller holds the network's lock.
+    """
+    owner = read_owner(places.journal)
+    if owner is None:
+        return 0
+    places = owner.places()
+    Journal(places.journal, owner).begin(f"StopNetwork network:{places.name}", "asked to")
+    _, processes = _end_world(places, owner)
+    if is_ours(places.run, owner.network_id):
+        shutil.rmtree(places.run, ignore_errors=True)
+    return processes
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """One thing that was left over, and what became of it."""
+
+    name: str
+    removed: bool
+    detail: str
+
+
+def garbage() -> list[str]:
+    """Names of what `collect` would remove now, without looking whether somebody works on it."""
+    names = [net.owner.name for net in networks() if net.condition is Condition.LEFT_OVER]
+    names += [places.name for places in abandoned_locks()]
+    return sorted({*names, *(path.name for path in abandoned_drafts())})
+
+
+def collect(patience_s: float = PATIENCE_S) -> list[Collected]:
+    """Finish what killed commands left: networks that were begun and never promised."""
+    found = [
+        _collect(network.places, patience_s)
+        for network in networks()
+        if network.condition in (Condition.LEFT_OVER, Condition.BUSY)
+    ]
+    found += [_collect(places, patience_s) for places in abandoned_locks()]
+    for path in abandoned_drafts():
+        path.unlink(missing_ok=True)
+        found.append(Collected(path.name, True, "a draft"))
+    Places("", state_root() / "-", run_root() / "-").remove_empty_roots()
+    return found
+
+
+def _collect(places: Places, patience_s: float) -> Collected:
     try:
-        handle = os.pidfd_open(world.pid)
-    except ProcessLookupError:
-        return
-    try:
-        if not world.is_alive():
-            return  # it ended before the handle was taken: the number may be a stranger's by now
-        with suppress(Exception):  # a world that does not answer is killed below
-            NetnsBackend(places).perform(RemoveNetwork(places.name))
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        for wait_s in (1.0, END_TIMEOUT_S):
-            if poll.poll(wait_s * 1000):
-                return
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-    finally:
-        os.close(handle)
+        with locked(places, patience_s):
+            if is_promised(places):
+                return Collected(places.name, False, "it was just brought up")
+            removal = bring_down(places)
+    except Locked:
+        return Collected(places.name, False, "a command is at work on it")
+    if not removal.found:
+        return Collected(places.name, True, "an unused lock")
+    return Collected(places.name, True, f"{removal.processes_ended} processes ended")
+
+
+def _end_world(places: Places, owner: Owner) -> tuple[bool, int]:
+    """Whether the world was alive, and how many processes ended with it; raises Leftovers."""
+    world = world_of(owner)
+    if world is None:
+        return False, 0
+    alive = world.is_alive()
+    processes = len(processes_inside(world))
+    if alive:
+        end_world(world)
+    left = processes_inside(world)
+    if left:
+        names = ", ".join(f"{pid} ({name})" for pid, name in sorted(left.items()))
+        raise Leftovers(f"processes of network {places.name!r} survive: {names}")
+    return alive, processes
+
+
+def _refuse_strangers(places: Places) -> None:
+    left = [f"{path}{_why(path)}" for path in places.leftovers()]
+    if left:
+        raise Leftovers(f"no journal names it, so it is not ours: {', '.join(left)}")
+
+
+def _why(path: Path) -> str:
+    if path.is_symlink():
+        return " (a symbolic link: not ours, remove it yourself)"
+    if path.is_dir() and not (path / LABEL_FILE).exists():
+        return f" (not ours: it has no {LABEL_FILE})"
+    return ""
 
 
 def _check_nothing_left(places: Places) -> None:
-    left = [str(path) for path in places.leftovers()]
+    left = [f"{path}{_why(path)}" for path in places.leftovers()]
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
         for line in file:
             target = line.split()[4]
@@ -112,60 +156,3 @@ def _check_nothing_left(places: Places) -> None:
                 left.append(f"mount {target}")
     if left:
         raise Leftovers(f"still there after down: {', '.join(left)}")
-
-
-def processes_inside(world: World) -> dict[int, str]:
-    """Processes (not zombies) of the world's pid namespace, by host pid, with their names."""
-    found: dict[int, str] = {}
-    first: int | None = None
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or _pid_namespace(int(entry)) != world.pid_namespace:
-            continue
-        pid = int(entry)
-        status = _stat(pid)
-        if status is not None:
-            found[pid] = status.name
-            if _pid_inside(pid) == 1:
-                first = pid
-    is_reused = first is not None and first != world.pid
-    return {} if is_reused else found
-
-
-def host_pids(world: World) -> dict[int, int]:
-    """Host pid by the pid a process has inside the world."""
-    inside = {pid: _pid_inside(pid) for pid in processes_inside(world)}
-    return {number: pid for pid, number in inside.items() if number is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class _Stat:
-    name: str
-    started_ticks: int
-
-
-def _stat(pid: int) -> _Stat | None:
-    """What proc_pid_stat(5) says of a process; None for one that is gone, zombies included."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    name, _, rest = text.partition("(")[2].rpartition(")")
-    fields = rest.split()
-    return None if fields[0] in ("Z", "X") else _Stat(name, int(fields[19]))
-
-
-def _pid_namespace(pid: int) -> int | None:
-    try:
-        return os.stat(f"/proc/{pid}/ns/pid").st_ino
-    except OSError:
-        return None
-
-
-def _pid_inside(pid: int) -> int | None:
-    """The pid in its innermost namespace."""
-    try:
-        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    line = next(line for line in text.splitlines() if line.startswith("NSpid:"))
-    return int(line.split()[-1])

@@ -49,7 +49,7 @@ def render(topology: Topology, places: Places, python: str, one_id: bool = False
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
     seeds = [node.name for node in routers[: topology.seeds]]
     return Desired(
-        name=topology.name,
+        name=places.name,
         prefix_length=16,
         nodes=tuple(_node(topology, node, seeds, places, python, one_id) for node in nodes),
         nursery=nursery_argv(python),

@@ -1,7 +1,6 @@
 """`up` without its words: from a topology to a network that is ready, and the page that proves it.
 
-Rules: whatever this run began and could not finish it takes down again, unless told to keep it; a
-network that was up before is never taken down here.
+What a failure leaves behind is the caller's business.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from orchestrator.control import full_status
 from orchestrator.errors import CheckFailed
 from orchestrator.ops import Desired, NodeSpec, Observed
 from orchestrator.page import Page, Way, fetch, way_between
-from orchestrator.plan import Plan, plan
+from orchestrator.plan import Plan, Step, plan
 from orchestrator.readiness.wait import Pair, Ready, wait_until_ready
 
 __all__ = ["Outcome", "bring_up", "first_start_us"]
@@ -42,12 +41,24 @@ class Outcome:
 
 
 def bring_up(
-    desired: Desired, backend: Backend, timeout_s: float, tell: Callable[[str], None]
+    desired: Desired,
+    backend: Backend,
+    begin: Callable[[Step], None],
+    timeout_s: float,
+    tell: Callable[[str], None],
 ) -> Outcome:
-    """Plan, apply, wait, fetch; raises OperatorError and leaves what it made."""
+    """Plan, apply, wait, fetch; raises OperatorError and leaves what it made.
+
+    Args:
+        desired: the network.
+        backend: where it is.
+        begin: hears of each step before anything of it is done.
+        timeout_s: how long it may take to be ready.
+        tell: gets lines for whoever waits.
+    """
     began = time.monotonic()
     todo = plan(desired, backend.observe())
-    apply(todo, backend)
+    apply(todo, backend, begin)
     if todo.steps:
         tell(f"{todo.summary} made in {time.monotonic() - began:.2f} s")
     ready = wait_until_ready(desired, backend, timeout_s, tell)

@@ -40,6 +40,7 @@ from orchestrator.ops import (
     StopProcess,
 )
 from orchestrator.world.messages import Message, receive, send
+from orchestrator.worlds import LABEL_OPTION
 
 __all__ = ["NetnsBackend", "WorldGone", "find_ip"]
 
@@ -61,9 +62,12 @@ def find_ip() -> str | None:
 
 @dataclass(slots=True)
 class NetnsBackend:
-    """One network; see `Backend`."""
+    """One network; see `Backend`. What changes it needs the number, and the lock's descriptor."""
 
     places: Places
+    network_id: str = ""
+    lock: int | None = None
+    """Handed to children that must not be overtaken, so that it outlives this process."""
 
     def observe(self) -> Observed:
         """Ask the world; keys are files and outlive it."""
@@ -156,11 +160,14 @@ class NetnsBackend:
             send(connection, message)
             return _result(connection)[0]
 
+    def _held(self) -> tuple[int, ...]:
+        return () if self.lock is None else (self.lock,)
+
     def _create_keys(self, requests: tuple[KeyRequest, ...]) -> None:
         batch = []
         for request in requests:
             directory = self.places.node(request.node)
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(directory)
             if request.kind == "router":
                 entry = {
                     "kind": "router",
@@ -181,6 +188,8 @@ class NetnsBackend:
             env={**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
             cwd=self.places.state,
             start_new_session=True,
+            pass_fds=self._held(),
+            umask=0o077,
         )
         if result.returncode != 0:
             raise UsageError(f"keys cannot be made: {result.stderr.strip()}")
@@ -195,6 +204,9 @@ class NetnsBackend:
         command += ["--log", str(self.places.world_log), "--ip", ip]
         for directory in (self.places.run, self.places.state):
             command += ["--keep", str(directory)]
+        command += [LABEL_OPTION, self.network_id]
+        if self.lock is not None:
+            command += ["--lock", str(self.lock)]
         result = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -204,6 +216,7 @@ class NetnsBackend:
             timeout=REPLY_TIMEOUT_S,
             env={**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
             start_new_session=True,
+            pass_fds=self._held(),
         )
         try:
             answer = json.loads(result.stdout)
@@ -329,9 +342,15 @@ def _nodes_with_keys(nodes: Path) -> list[str]:
     return sorted(routers | services)
 
 
+def _make_private(directory: Path) -> None:
+    """A node's directory and the one of all nodes; a mode given to `parents` would be ignored."""
+    for path in (directory.parent, directory):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
 def _write_files(directory: Path, files: Mapping[str, str], shared: Sequence[str]) -> None:
     """Files are 0600; those of shared directories are for applications that dropped root."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(directory)
     for name, text in files.items():
         path = directory / name
         is_shared = path.relative_to(directory).parts[0] in shared

@@ -6,9 +6,9 @@ import argparse
 
 from orchestrator.cli.network import existing
 from orchestrator.cli.output import print_json
-from orchestrator.directories import locked
 from orchestrator.errors import EXIT_OK
 from orchestrator.lifecycle import Removal, bring_down
+from orchestrator.locks import locked
 
 __all__ = ["down"]
 

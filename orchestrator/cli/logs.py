@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.backends.netns import NetnsBackend
-from orchestrator.cli.network import existing
+from orchestrator.cli.network import running
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK, CheckFailed, UsageError
 
@@ -38,7 +38,7 @@ class _Tail:
 
 def logs(arguments: argparse.Namespace) -> int:
     """Print logs, each line with its node and program where there is more than one log."""
-    places = existing(arguments.name)
+    places = running(arguments.name)
     if places is None:
         raise CheckFailed("no network is up: `testnet up` brings one up")
     if not places.state.is_dir():

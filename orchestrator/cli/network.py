@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from orchestrator.backends.netns import NetnsBackend
-from orchestrator.directories import Places, network_names
+from orchestrator.definition import is_promised
+from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, UsageError
+from orchestrator.networks import Condition, networks, places_of
 from orchestrator.ops import Observed, ObservedNode
 
-__all__ = ["chosen", "existing", "node_of", "observed_network"]
+__all__ = ["chosen", "existing", "node_of", "observed_network", "running"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
@@ -18,27 +20,47 @@ def chosen(name: str) -> Places:
     """The places of a network by its name; raises UsageError for what can be no name."""
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name: a-z, 0-9 and '-' only, at most 31 characters")
-    return Places.of(name)
+    return places_of(name)
 
 
 def existing(name: str | None) -> Places | None:
     """The network meant: the named one, or the only one; None if there is none at all."""
     if name is not None:
         return chosen(name)
-    names = network_names()
-    if len(names) > 1:
-        raise UsageError(f"there are {len(names)} networks: say --name {' or '.join(names)}")
-    return Places.of(names[0]) if names else None
+    found = networks()
+    if len(found) > 1:
+        raise UsageError(_which([network.owner.name for network in found]))
+    return found[0].places if found else None
+
+
+def running(name: str | None) -> Places | None:
+    """The network meant: the named one, the only one that runs, or the only one there is."""
+    if name is not None:
+        return chosen(name)
+    found = networks()
+    up = [network for network in found if network.condition is Condition.RUNNING]
+    if len(up) > 1 or (not up and len(found) > 1):
+        raise UsageError(_which([network.owner.name for network in up or found]))
+    return (up or found)[0].places if found else None
+
+
+def _which(names: list[str]) -> str:
+    return f"there are {len(names)} networks: say --name {' or '.join(names)}"
 
 
 def observed_network(name: str | None) -> tuple[Places, NetnsBackend, Observed]:
     """The network meant, which must be up; raises CheckFailed."""
-    places = existing(name)
+    places = running(name)
     if places is None:
         raise CheckFailed("no network is up: `testnet up` brings one up")
     backend = NetnsBackend(places)
     observed = backend.observe()
     if not observed.exists:
+        if is_promised(places):
+            raise CheckFailed(
+                f"network {places.name!r} is not up: it is stopped, "
+                f"`testnet start --name {places.name}` brings it back"
+            )
         raise CheckFailed(f"network {places.name!r} is not up")
     return places, backend, observed
 

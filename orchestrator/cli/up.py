@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.backends.netns import NetnsBackend
+from orchestrator.cli.changing import changing
 from orchestrator.cli.network import chosen
 from orchestrator.cli.output import print_json, tell
-from orchestrator.directories import Places, locked
-from orchestrator.errors import EXIT_OK, OperatorError
-from orchestrator.lifecycle import bring_down
-from orchestrator.load import find_topology, load
+from orchestrator.directories import Places
+from orchestrator.errors import EXIT_OK
+from orchestrator.load import find_topology
 from orchestrator.ops import Desired
 from orchestrator.page import Way
 from orchestrator.plan import plan
 from orchestrator.preflight import check_host, check_proc
 from orchestrator.render import render
+from orchestrator.scaling import read_definition, topology_of
 from orchestrator.units import format_seconds
 from orchestrator.up import Outcome, bring_up
 from orchestrator.world.maps import choose_maps
 
 __all__ = ["up"]
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-
 
 def up(arguments: argparse.Namespace) -> int:
     """Bring up a network, or bring it up to date."""
-    topology = load(find_topology(arguments.topology))
+    definition = read_definition(find_topology(arguments.topology))
+    topology = topology_of(definition)
     places = chosen(arguments.name or topology.name)
     check_proc()
     one_id = choose_maps().one_id
@@ -41,16 +38,10 @@ def up(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(desired, backend, arguments.json)
     check_host(_programs(desired))
-    with _interrupted_once(), locked(places):
-        was_up = backend.observe().exists
-        try:
-            places.create()
-            if one_id:
-                tell("only one user id can be mapped: applications run as root of their namespace")
-            outcome = bring_up(desired, backend, arguments.timeout, tell)
-        except BaseException as error:
-            _clean_up(places, was_up, arguments.keep_on_failure, error)
-            raise
+    if one_id:
+        tell("only one user id can be mapped: applications run as root of their namespace")
+    with changing(places, definition, arguments.keep_on_failure) as change:
+        outcome = bring_up(desired, change.backend, change.begin, arguments.timeout, tell)
     _print_outcome(places, outcome, arguments.json)
     return EXIT_OK
 
@@ -69,46 +60,6 @@ def _dry_run(desired: Desired, backend: NetnsBackend, as_json: bool) -> int:
     else:
         print(todo)
     return EXIT_OK
-
-
-@contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Ctrl-C and a supervisor's SIGTERM end `up`; a second one does not stop the cleaning up."""
-
-    def interrupt(*_: object) -> None:
-        _ignore_interrupts()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise  # still deaf: nothing but the end of the process comes now
-    except BaseException:
-        _restore(before)
-        raise
-    _restore(before)
-
-
-def _restore(handlers: dict[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-def _ignore_interrupts() -> None:
-    for number in INTERRUPTS:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _clean_up(places: Places, was_up: bool, keep: bool, error: BaseException) -> None:
-    """Take down what this run began; no Ctrl-C may stop that."""
-    if was_up:
-        return
-    if keep and isinstance(error, OperatorError):
-        tell(f"network {places.name!r} is left as it is: `testnet down --name {places.name}`")
-        return
-    _ignore_interrupts()
-    bring_down(places)
 
 
 def _print_outcome(places: Places, outcome: Outcome, as_json: bool) -> None:

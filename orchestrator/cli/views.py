@@ -12,10 +12,12 @@ from orchestrator.cli.output import print_json, print_table
 from orchestrator.control import full_status
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed
-from orchestrator.lifecycle import host_pids, read_world
+from orchestrator.journal import read_owner
+from orchestrator.networks import world_of
 from orchestrator.ops import NODE_PROCESS, Observed, ObservedNode
 from orchestrator.readiness.layers import Layer, judge, ready_paths, service_of
 from orchestrator.units import format_seconds
+from orchestrator.worlds import host_pids
 
 __all__ = ["inspect", "ps", "status"]
 
@@ -52,7 +54,8 @@ def ps(arguments: argparse.Namespace) -> int:
 
 
 def _pids(places: Places) -> Mapping[int, int]:
-    world = read_world(places)
+    owner = read_owner(places.journal)
+    world = world_of(owner) if owner else None
     return host_pids(world) if world else {}
 
 

@@ -37,7 +37,7 @@ def main() -> int:
         _live(arguments, channel, log)
 
     try:
-        pid = launch(arguments.world_file, world)
+        pid = launch(arguments.world_file, arguments.network_id, arguments.lock, world)
     except Unfit as error:
         print(json.dumps({"error": str(error)}))
         return 1
@@ -49,6 +49,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m orchestrator.world", allow_abbrev=False)
     parser.add_argument("--socket", required=True, help="where the world answers")
     parser.add_argument("--world-file", required=True, help="where its pid is noted")
+    parser.add_argument("--network-id", required=True, help="the label it is known by")
+    parser.add_argument("--lock", type=int, help="descriptor to keep until the world answers")
     parser.add_argument("--log", required=True, help="where it complains")
     parser.add_argument("--ip", required=True, help="path of the ip command")
     parser.add_argument("--keep", action="append", default=[], help="directory to keep in /run")

@@ -37,17 +37,23 @@ class Unfit(Exception):
     """The machine refuses; the text names the reason and the fix."""
 
 
-def launch(world_file: str, world: Callable[[socket.socket], None]) -> int:
+def launch(
+    world_file: str, network_id: str, lock: int | None, world: Callable[[socket.socket], None]
+) -> int:
     """Make the world and wait until it answers; returns its pid, raises Unfit.
 
     Args:
         world_file: where to note the world's pid and namespaces.
+        network_id: goes into the note.
+        lock: descriptor of the network's lock, which the launcher holds and the world must not.
         world: what process 1 runs; it sends `{"ok": …}` or `{"error": text}` when it is set up.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     middle = os.fork()
     if middle == 0:
         ours.close()
+        if lock is not None:
+            os.close(lock)
         _middle(theirs, world)
     theirs.close()
     with ours:
@@ -59,7 +65,7 @@ def launch(world_file: str, world: Callable[[socket.socket], None]) -> int:
         send(ours, {"ok": "mapped"})
         pid = int(_expect(ours))
         os.waitpid(middle, 0)
-        _note(world_file, pid)
+        _note(world_file, network_id, pid)
         send(ours, {"ok": "go"})
         _expect(ours)
     return pid
@@ -101,12 +107,22 @@ def _expect(channel: socket.socket) -> str:
     return str(message["ok"])
 
 
-def _note(world_file: str, pid: int) -> None:
+def _note(world_file: str, network_id: str, pid: int) -> None:
     namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
     with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         started = int(file.read().rpartition(")")[2].split()[19])  # field 22: proc_pid_stat(5)
-    with open(world_file, "w", encoding="ascii") as file:
-        json.dump({"pid": pid, "started_ticks": started, "pid_namespace": namespace}, file)
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    note = {
+        "pid": pid,
+        "started_ticks": started,
+        "pid_namespace": namespace,
+        "boot": boot,
+        "network_id": network_id,
+    }
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(world_file, flags, 0o600), "w", encoding="ascii") as file:
+        json.dump(note, file)
 
 
 def _user_refusal(error: OSError) -> str:

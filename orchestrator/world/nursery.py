@@ -21,7 +21,8 @@ from orchestrator.world.spawn import Namespaces, fork
 
 __all__ = ["Nursery", "start_nursery"]
 
-UMASK = 0o022
+UMASK = 0o077
+"""Of nodes: what they write is theirs alone."""
 
 Answer = Callable[[int | str], None]
 """Called with the child's pid, or with the reason why there is none."""

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 
 from orchestrator.world.messages import Message
 from orchestrator.world.nodes import Node, Process
+from orchestrator.world.nursery import UMASK as NODE_UMASK
 from orchestrator.world.nursery import Nursery, start_nursery
 from orchestrator.world.spawn import SpawnError, spawn
 
 __all__ = ["Starter", "now_us"]
+
+APPLICATION_UMASK = 0o022
 
 Reply = Callable[[Message], None]
 
@@ -99,7 +102,10 @@ class Starter:
         nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
             began, stdio = now_us(), (nothing, log, log)
-            pid = spawn(node.namespaces, message["argv"], message["env"], message["cwd"], stdio)
+            umask = NODE_UMASK if message["nursery"] else APPLICATION_UMASK
+            pid = spawn(
+                node.namespaces, message["argv"], message["env"], message["cwd"], stdio, umask
+            )
         finally:
             os.close(log)
             os.close(nothing)

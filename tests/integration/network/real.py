@@ -132,7 +132,7 @@ def new_network(name: str) -> Iterator[Network]:
     with new_testnet(REPOSITORY) as net:
         network = Network(net.root, net.env, net.handles, name)
         yield network
-        if network.runtime.exists():
+        if network.runtime.exists() or network.state.exists():
             down = network.run("down", "--name", name)
             assert down.returncode == 0, down.stderr
         assert network.leftovers() == []

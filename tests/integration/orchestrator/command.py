@@ -82,7 +82,7 @@ class Testnet:
                 with suppress(OSError):
                     if not entry.name.isdigit() or int(entry.name) in self.handles:
                         continue
-                    if (entry / "ns" / "pid").stat().st_ino == noted["pid_namespace"]:
+                    if (entry / "ns" / "pid").stat().st_ino == noted.get("pid_namespace"):
                         self.handles[int(entry.name)] = os.pidfd_open(int(entry.name))
 
     def world_pid(self, name: str) -> int:
@@ -138,7 +138,7 @@ def new_testnet(packages: Path) -> Iterator[Testnet]:
             os.close(handle)
         for file in net.runtime.glob("*/world.json"):
             with suppress(ProcessLookupError):
-                os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
+                os.kill(json.loads(file.read_text()).get("pid", 1 << 30), signal.SIGKILL)
         shutil.rmtree(root, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ failed `up` that keeps its world, a refusal without its fix.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -185,7 +186,7 @@ def test_a_key_file_the_node_refuses_is_named(testnet: Testnet) -> None:
     assert result.returncode == 3
     assert "web: lokinet ended with exit code 1" in result.stderr
     assert "/small/nodes/web/service.key: not a key file" in result.stderr
-    assert testnet.leftovers() == []
+    assert_stopped_with_its_keys(testnet)
 
 
 def test_a_key_file_the_key_command_refuses_is_named(testnet: Testnet) -> None:
@@ -196,4 +197,17 @@ def test_a_key_file_the_key_command_refuses_is_named(testnet: Testnet) -> None:
     assert result.returncode == 2
     assert "keys cannot be made: " in result.stderr
     assert "/small/nodes/router-1/identity.key: not a key file" in result.stderr
+    assert_stopped_with_its_keys(testnet)
+
+
+def assert_stopped_with_its_keys(testnet: Testnet) -> None:
+    """A network that was up once and failed to come up again is as it was: stopped, complete."""
+    rows = json.loads(testnet.run("ls", "--all", "--json").stdout)
+    assert [(row["name"], row["state"]) for row in rows] == [("small", "stopped")]
+    assert (testnet.state / "small/nodes/router-2/self.signed").is_file()
+    assert (testnet.state / "small/nodes/web/service.key").is_file()
+    assert list(testnet.runtime.rglob("*.sock")) == []
+    left = testnet.leftovers()
+    assert [entry for entry in left if not entry.startswith("file ")] == []
+    assert testnet.run("down").returncode == 0
     assert testnet.leftovers() == []

@@ -8,6 +8,7 @@ from orchestrator.cli.arguments import parse
 from orchestrator.cli.network import chosen
 from orchestrator.errors import UsageError
 
+OF_ALL_NETWORKS = ("ls", "gc")
 COMMANDS = ("up", "down", "ps", "status", "inspect", "logs", "exec", "shell")
 
 
@@ -32,7 +33,7 @@ def test_bad_usage_ends_with_2_and_a_reason(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_ALL_NETWORKS])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse([command, "--help"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import socket
 from pathlib import Path
 
 import pytest
 
-from orchestrator.directories import Places, locked, network_names
-from orchestrator.errors import HostUnfit, OperatorError
+from orchestrator.directories import Places
+from orchestrator.errors import HostUnfit, Leftovers
 
 
 @pytest.fixture
@@ -22,15 +21,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+NUMBER = "0123456789abcdef"
+
+
+def remove(places: Places) -> None:
+    places.remove(NUMBER)
+    places.remove_empty_roots()
+
+
 def test_directories_are_private_and_removed_with_every_parent_made_for_them(home: Path) -> None:
     places = Places.of("net")
-    places.create()
-    assert (places.state.stat().st_mode & 0o777, places.run.stat().st_mode & 0o777) == (
-        0o700,
-        0o700,
-    )
+    places.create(NUMBER)
+    for directory in (places.state, places.run):
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert (directory / "network-id").stat().st_mode & 0o777 == 0o600
     (places.node("a")).mkdir(parents=True)
-    places.remove()
+    remove(places)
     assert list(home.iterdir()) == []
     assert places.leftovers() == []
 
@@ -38,32 +44,64 @@ def test_directories_are_private_and_removed_with_every_parent_made_for_them(hom
 def test_parents_that_were_there_before_or_hold_more_stay(home: Path) -> None:
     (home / "s").mkdir()
     one, two = Places.of("one"), Places.of("two")
-    one.create()
-    two.create()
-    assert network_names() == ["one", "two"]
-    one.remove()
+    one.create(NUMBER)
+    two.create(NUMBER)
+    remove(one)
     assert two.leftovers() == [two.state, two.run]
-    two.remove()
+    remove(two)
     assert list(home.iterdir()) == [home / "s"]
 
 
 def test_creating_twice_keeps_the_memory_of_what_was_made(home: Path) -> None:
-    Places.of("net").create()
-    Places.of("net").create()
-    Places.of("net").remove()
+    Places.of("net").create(NUMBER)
+    Places.of("net").create(NUMBER)
+    remove(Places.of("net"))
     assert list(home.iterdir()) == []
 
 
 def test_a_link_in_the_place_of_a_directory_is_not_followed(home: Path) -> None:
     places = Places.of("net")
-    places.create()
-    places.run.rmdir()
+    places.create(NUMBER)
     target = home / "elsewhere"
-    target.mkdir()
+    places.run.rename(target)
     places.run.symlink_to(target)
-    with pytest.raises(OperatorError, match="symbolic link"):
-        places.remove()
-    assert target.is_dir()
+    places.remove(NUMBER)
+    assert (target / "network-id").is_file()
+    assert places.leftovers() == [places.run]
+
+
+@pytest.mark.parametrize("label", [None, "fedcba9876543210"])
+def test_a_directory_without_the_networks_own_label_is_not_touched(
+    home: Path, label: str | None
+) -> None:
+    places = Places.of("net")
+    places.state.mkdir(parents=True)
+    (places.state / "precious").write_text("not yours")
+    if label:
+        (places.state / "network-id").write_text(label)
+    places.remove(NUMBER)
+    assert (places.state / "precious").read_text() == "not yours"
+    with pytest.raises(Leftovers, match="is in the way and not ours"):
+        places.create(NUMBER)
+
+
+def test_a_removal_that_is_interrupted_leaves_the_label_for_the_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places.of("net")
+    places.create(NUMBER)
+    places.node("a").mkdir(parents=True)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            places.remove(NUMBER)
+    assert (places.state / "network-id").read_text() == NUMBER
+    remove(places)
+    assert list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["n", "n" * 31])
@@ -99,29 +137,4 @@ def test_a_directory_that_cannot_be_made_names_the_variables(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
     with pytest.raises(HostUnfit, match=r"cannot make /proc/nowhere: .* set XDG_STATE_HOME"):
-        Places.of("net").create()
-
-
-def _try_lock(places: Places, answers: multiprocessing.queues.SimpleQueue[str]) -> None:
-    try:
-        with locked(places):
-            answers.put("locked")
-    except OperatorError as error:
-        answers.put(str(error))
-
-
-def test_a_lock_keeps_others_out_and_leaves_no_file(home: Path) -> None:
-    places = Places.of("net")
-    context = multiprocessing.get_context("fork")
-    for held, expected in ((True, "another testnet command"), (False, "locked")):
-        answers = context.SimpleQueue()
-        child = context.Process(target=_try_lock, args=(places, answers))
-        if held:
-            with locked(places):
-                child.start()
-                child.join()
-        else:
-            child.start()
-            child.join()
-        assert answers.get().startswith(expected)
-    assert list(home.iterdir()) == []
+        Places.of("net").create(NUMBER)
