@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.options import Commands, add_topology, declare
+from orchestrator.cli.options import Commands, add_topology, count, declare
 
 __all__ = ["add_tools"]
 
@@ -10,6 +10,7 @@ __all__ = ["add_tools"]
 def add_tools(commands: Commands) -> None:
     """Files first, then what looks at the machine."""
     _add_files(commands)
+    _add_doctor(commands)
     _add_shells(commands)
 
 
@@ -42,6 +43,21 @@ def _add_files(commands: Commands) -> None:
     )
     declare(
         commands, "schema", "topologies", "print the JSON Schema of topology files", network=False
+    )
+
+
+def _add_doctor(commands: Commands) -> None:
+    doctor = declare(
+        commands,
+        "doctor",
+        "doctor",
+        "say whether this machine is fit for a network, and how to mend it",
+        json=True,
+        network=False,
+    )
+    add_topology(doctor)
+    doctor.add_argument(
+        "--routers", type=count("routers"), metavar="N", help="as if it had that many routers"
     )
 
 

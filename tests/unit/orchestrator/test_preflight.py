@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator import preflight
 from orchestrator.errors import HostUnfit
+from orchestrator.findings import Verdict
 
 
 @pytest.mark.parametrize(
@@ -24,10 +25,12 @@ def test_each_way_a_tun_can_be_refused_has_its_fix(number: int, fix: str) -> Non
     def refuse(path: str, flags: int) -> int:
         raise OSError(number, os.strerror(number), path)
 
+    tun = next(each for each in preflight.essentials([], refuse) if each.subject == "tun")
+    assert tun.verdict is Verdict.FATAL
+    assert fix in tun.message
     with pytest.raises(HostUnfit) as caught:
-        preflight._check_tun(refuse)
-    assert fix in str(caught.value)
-    assert caught.value.exit_code == 4
+        preflight._refuse([tun])
+    assert (str(caught.value), caught.value.exit_code) == (tun.message, 4)
 
 
 def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,58 @@
+"""`testnet doctor`: is this machine fit, and for how much."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from orchestrator.capacity import Demand, Supply
+from orchestrator.cli.output import print_json, print_table, tell
+from orchestrator.doctor import diagnose
+from orchestrator.errors import EXIT_OK, HostUnfit
+from orchestrator.findings import Finding, Verdict
+from orchestrator.load import find_topology, load
+from orchestrator.topology import CommandApp, NginxApp, ServiceGroup, Topology, members
+
+__all__ = ["doctor"]
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print every finding; exit code 4 if one is fatal."""
+    topology = load(find_topology(arguments.topology))
+    found = diagnose(_demand(topology, arguments.routers), _programs(topology), Supply())
+    is_fit = all(finding.verdict is not Verdict.FATAL for finding in found)
+    if arguments.json:
+        print_json({"fit": is_fit, "findings": [asdict(finding) for finding in found]})
+    else:
+        _print(found)
+        if not is_fit:
+            tell("this machine cannot run the network: see what is fatal")
+    return EXIT_OK if is_fit else HostUnfit.exit_code
+
+
+def _demand(topology: Topology, routers: int | None) -> Demand:
+    nodes = members(topology)
+    own = sum(node.group.role == "router" for node in nodes)
+    return Demand(own if routers is None else routers, len(nodes) - own)
+
+
+def _programs(topology: Topology) -> list[str]:
+    """What the topology starts, and what its page and its tests are asked with."""
+    programs = {"curl", "ping"}
+    for group in topology.nodes.values():
+        if isinstance(group, ServiceGroup) and isinstance(group.app, NginxApp):
+            programs.add("nginx")
+        elif isinstance(group, ServiceGroup) and isinstance(group.app, CommandApp):
+            programs.add(group.app.run[0])
+    return sorted(programs)
+
+
+def _print(found: list[Finding]) -> None:
+    rows = []
+    for finding in found:
+        rows.append((finding.subject, str(finding.verdict), finding.seen))
+        if finding.instead:
+            rows.append(("", "", f"so {finding.instead}"))
+        if finding.fix:
+            rows.append(("", "", f"fix: {finding.fix}"))
+    print_table(("SUBJECT", "VERDICT", "SEEN"), rows)
