@@ -4,6 +4,8 @@ Rules: what is in the book was signed by its router for our network; a contact c
 expires, or until the network's contact lifetime after it was issued if that is earlier; a newer
 one replaces an older one and nothing else does. Bootstrap contacts stay for opening links even
 after they expired, but only fresh contacts are hops, holders of introsets, or told to others.
+Fresh is what has not expired and belongs to an active router of the roster; contacts of others
+are kept, because they may be registered later, and make room first.
 
 A contact may claim the link key of another router, which its signature cannot prevent: both are
 kept, and `by_link_key` answers with the router that claimed the key first.
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.addresses import is_bogon, parse_ipv4
 from lokinet_node.base.errors import WireError
+from lokinet_node.netdb.roster import Roster
 from lokinet_node.netdb.verify import verify_contact
 from lokinet_node.wire.contact import decode_contact
 
@@ -50,6 +53,7 @@ class ContactBook:
         self, *, netid: bytes, contact_lifetime: Micros, block_bogons: bool = False
     ) -> None:
         """An empty book of one network; with `block_bogons` only public addresses are believed."""
+        self.roster = Roster()
         self._netid = netid
         self._lifetime = contact_lifetime
         self._block_bogons = block_bogons
@@ -108,11 +112,12 @@ class ContactBook:
         return [contact for contact in self._contacts.values() if self._is_fresh(contact, now)]
 
     def for_links(self, now: Micros) -> list[Contact]:
-        """Contacts that a link may be opened to: the fresh ones and those of the bootstrap."""
+        """Contacts that a link may be opened to: active routers, fresh or of the bootstrap."""
         return [
             contact
             for router, contact in self._contacts.items()
-            if router in self._bootstrap or self._is_fresh(contact, now)
+            if self.roster.is_active(router)
+            and (router in self._bootstrap or self._is_current(contact, now))
         ]
 
     def closest(
@@ -137,7 +142,7 @@ class ContactBook:
         gone = [
             router
             for router, contact in self._contacts.items()
-            if router not in self._bootstrap and not self._is_fresh(contact, now)
+            if router not in self._bootstrap and not self._is_current(contact, now)
         ]
         for router in gone:
             self._unclaim(self._contacts.pop(router))
@@ -161,17 +166,35 @@ class ContactBook:
                 self._bootstrap.add(contact.router)
             return False
         if held is None and len(self._contacts) >= MOST_CONTACTS and not is_bootstrap:
-            raise WireError("the contact book is full")
+            self._check_room(contact.router)
         if self._block_bogons and is_bogon(parse_ipv4(contact.ip)):
             raise WireError("contact has an address that the public internet does not route")
         verify_contact(contact, netid=self._netid, now=now, allow_expired=is_bootstrap)
         if held is not None:
             self._unclaim(held)
+        elif len(self._contacts) >= MOST_CONTACTS and not is_bootstrap:
+            self._drop_stranger()
         self._contacts[contact.router] = contact
         self._claims.setdefault(contact.link_key, []).append(contact.router)
         if is_bootstrap:
             self._bootstrap.add(contact.router)
         return True
+
+    def _stranger(self) -> RouterID | None:
+        """A router that no list has and that makes room for one that is on it."""
+        for router in self._contacts:
+            if router not in self._bootstrap and not self.roster.is_registered(router):
+                return router
+        return None
+
+    def _check_room(self, newcomer: RouterID) -> None:
+        if not self.roster.is_registered(newcomer) or self._stranger() is None:
+            raise WireError("the contact book is full")
+
+    def _drop_stranger(self) -> None:
+        stranger = self._stranger()
+        assert stranger is not None, "there was room to be made"
+        self._unclaim(self._contacts.pop(stranger))
 
     def _unclaim(self, contact: Contact) -> None:
         claims = self._claims[contact.link_key]
@@ -182,5 +205,8 @@ class ContactBook:
     def _expires(self, contact: Contact) -> Micros:
         return min(contact.expires, contact.issued + self._lifetime)
 
-    def _is_fresh(self, contact: Contact, now: Micros) -> bool:
+    def _is_current(self, contact: Contact, now: Micros) -> bool:
         return now < self._expires(contact)
+
+    def _is_fresh(self, contact: Contact, now: Micros) -> bool:
+        return now < self._expires(contact) and self.roster.is_active(contact.router)

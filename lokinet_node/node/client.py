@@ -16,6 +16,7 @@ from lokinet_node.base.units import SECOND
 from lokinet_node.burst import CELL
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
 from lokinet_node.node.flows import SessionFlow, Snodes
+from lokinet_node.node.names import Names
 from lokinet_node.node.paths import PathKeeper, undoubted
 from lokinet_node.path.owned import OwnPaths, Path, PathCleared, PathLost, PathMessage, PathReady
 from lokinet_node.path.pump import CellPump
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from lokinet_node.netdb.profile import Profile
     from lokinet_node.node.network import Network
     from lokinet_node.node.traffic import Traffic
+    from lokinet_node.ons.verdict import NameAnswer
     from lokinet_node.path.lanes import EndLane, OwnerLane
     from lokinet_node.path.owned import PathEvent
     from lokinet_node.wire.introset import Introset
@@ -86,6 +88,7 @@ class ClientRole:
         self.directory = Directory(
             ground, self.own, self._seal if reachable else None, self._introset_found
         )
+        self.names = Names(ground, self.own, self.keeper, note)
         self.guards = guards
         """First and second hops, for the driver to store whenever they changed."""
         self.traffic: Traffic | None = None
@@ -115,6 +118,12 @@ class ClientRole:
         self.want_flow(remote, now)
         self._settle(now)
         return None
+
+    def resolve_name(self, name: str, now: Micros) -> NameAnswer | None:
+        """The answer about an ONS name if it is known; else a NameResolved will follow."""
+        answer = self.names.resolve(name, now)
+        self._settle(now)
+        return answer
 
     def want_flow(self, remote: Remote, now: Micros) -> None:
         """Start whatever leads to this remote."""
@@ -271,12 +280,13 @@ class ClientRole:
         elif isinstance(event, PathLost):
             self.snodes.path_lost(event.path, now)
         self.keeper.tick(now)
+        self.names.paths_changed(now)
 
     def _path_message(self, path: Path, kind: int, payload: bytes, now: Micros) -> None:
         try:
             if kind == PathKind.GONE:
                 self.sessions.handle_gone(path, wire.decode_handle(payload), now)
-            else:
+            elif not self.names.message(path, kind, payload, now):
                 self.directory.message(path, kind, payload, now)
         except WireError as error:
             self.own.close(path, now, str(error))
@@ -369,6 +379,7 @@ class ClientRole:
         self.keeper.tick(now)
         self.sessions.tick(now)
         self.directory.tick(now)
+        self.names.tick(now)
         self._settle(now)
 
     def deadline(self) -> Micros | None:
@@ -378,5 +389,6 @@ class ClientRole:
             self.keeper.deadline(self._now),
             self.sessions.deadline(),
             self.directory.deadline(),
+            self.names.deadline(),
         ]
         return min((due for due in times if due is not None), default=None)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from lokinet_node.base.ids import short
 from lokinet_node.link.links import LinkDown, LinkUp
 from lokinet_node.node.client import Resolved
+from lokinet_node.node.names import NameResolved
 from lokinet_node.node.router import ContactSigned
+from lokinet_node.ons.verdict import Found
 from lokinet_node.path.owned import PathFailed, PathLost, PathReady
 from lokinet_node.session.effects import SessionEnded, SessionFailed, SessionReady
 
@@ -46,6 +48,10 @@ def log_effect(log: Writer, effect: object) -> None:
             log.debug("contact.signed")
         case Resolved(remote, None, reason):
             log.info("name.unresolved", reason=reason, remote=str(remote))
+        case NameResolved(name, Found()):
+            log.debug("name.found", name=name)
+        case NameResolved(name, answer):
+            log.info("name.unresolved", reason=str(answer), name=name)
         case _:
             pass
 

@@ -27,7 +27,7 @@ from lokinet_node.wire.control import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from lokinet_node.base.ground import Ground
     from lokinet_node.base.ids import RouterID
@@ -87,11 +87,14 @@ class Network:
     # --- the port of the path room
 
     def connect(self, router: RouterID, now: Micros) -> Link | None:
-        """The link to a router, started if need be; None when no contact of it is known."""
+        """The link to a router, started if need be; None if no contact of it is known.
+
+        And for routers that the chain does not list as active.
+        """
         contact = self.book.get(router)
         if contact is None:
             self.ask_soon(now)
-        if contact is None or router == self.own:
+        if contact is None or router == self.own or not self.book.roster.is_active(router):
             return None
         return self.links.connect(contact.link_key, contact.address, now)
 
@@ -108,9 +111,24 @@ class Network:
     # --- who is who
 
     def router_of(self, link: Link) -> RouterID | None:
-        """The router at the other end: only a key from a signed contact makes a peer one."""
+        """The router at the other end: only a key from a signed contact makes a peer one.
+
+        Who is not registered is a stranger, as any client.
+        """
         contact = self.book.by_link_key(link.key)
-        return contact.router if contact is not None else None
+        if contact is None or not self.book.roster.is_registered(contact.router):
+            return None
+        return contact.router
+
+    def roster_changed(self, before: Container[RouterID], now: Micros) -> None:
+        """The chain has a new list: end links with those who were on the last one only."""
+        for link in list(self.links.by_key.values()):
+            contact = self.book.by_link_key(link.key)
+            if contact is None or self.book.roster.is_registered(contact.router):
+                continue
+            if contact.router in before:
+                self.links.disconnect(link, now)
+        self.ask_soon(now)
 
     def linked_routers(self) -> list[tuple[RouterID, Link]]:
         """Routers with a link that is up."""
@@ -180,7 +198,8 @@ class Network:
         if self.own is None:
             return
         for contact in learned.news:
-            self._gossip.news(contact, link.key)
+            if self.book.roster.is_registered(contact.router):
+                self._gossip.news(contact, link.key)
         for contact in learned.known:
             self._gossip.known(contact, link.key)
         self._tell(now)

@@ -60,6 +60,8 @@ class PathKeeper:
         """`wanted` paths in the pool; `profile` is the one `chooser` weighs with."""
         self.own = own
         self.wanted = wanted
+        self.spare = 0
+        """Paths more than wanted, for as long as somebody lacks different pivots."""
         self.hops = hops
         """For status: how many hops the chooser puts together."""
         self.problem: str | None = None
@@ -99,7 +101,8 @@ class PathKeeper:
         """
         pool = self._pool(now)
         good = sum(not path.is_doubtful for path in pool)
-        return good < self.wanted and len(pool) < 2 * self.wanted
+        wanted = self.wanted + self.spare
+        return good < wanted and len(pool) < 2 * wanted
 
     # --- building
 

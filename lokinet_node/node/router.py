@@ -10,19 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lokinet_node import __version__
 from lokinet_node.base.errors import WireError
-from lokinet_node.base.ids import BlindedKey, Handle, LinkKey, RouterID
+from lokinet_node.base.ids import BlindedKey, Handle, RouterID
 from lokinet_node.base.units import SECOND
-from lokinet_node.crypto.keys import x25519_keypair
 from lokinet_node.dht.store import IntrosetStore
-from lokinet_node.netdb.verify import sign_contact
+from lokinet_node.node.name_desk import NameDesk
+from lokinet_node.node.own_contact import ContactSigned, OwnContact, RouterKeys
 from lokinet_node.path.pump import CellPump
 from lokinet_node.path.transit import Hop, Transit
 from lokinet_node.wire import control as wire
-from lokinet_node.wire.contact import Contact, decode_contact
 from lokinet_node.wire.control import LinkKind, PathKind, Status
 from lokinet_node.wire.introset import decode_sealed_introset
+from lokinet_node.wire.names import decode_find_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -30,10 +29,12 @@ if TYPE_CHECKING:
     from lokinet_node.base.ground import Ground
     from lokinet_node.base.units import Micros
     from lokinet_node.burst import Cells
-    from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.link.links import Link
+    from lokinet_node.node.name_desk import Chain
     from lokinet_node.node.network import Network
     from lokinet_node.path.lanes import EndLane, OwnerLane
+    from lokinet_node.wire.contact import Contact
+    from lokinet_node.wire.oxend import ServiceNodes
 
 PENDING_LIMIT: Final = 4096
 """Requests of paths that wait for another router; beyond it they are answered as busy."""
@@ -50,22 +51,6 @@ class TrafficHost(Protocol):
 
     def retain(self, hops: Container[Hop]) -> None:
         """Forget whoever came on a path that is not among these any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class RouterKeys:
-    """What a router is: identity (Ed25519, secret of 64 bytes) and its onion key with its id."""
-
-    identity: KeyPair
-    onion_key_id: int
-    onion_key: KeyPair
-
-
-@dataclass(frozen=True, slots=True)
-class ContactSigned:
-    """A new contact of ours: the file others start from is to hold it."""
-
-    raw: bytes
 
 
 @dataclass(slots=True)
@@ -98,68 +83,36 @@ class RouterRole:
         self.transit = Transit(
             self.router, ground.netid, ground.timing, ground.entropy, network, self.pump
         )
+        self.names = NameDesk(self.transit)
+        self.chain_height: int | None = None
+        """Newest block the chain told of; None before it said anything, and without one."""
         self.host: TrafficHost | None = None
-        self._keys = keys
-        self._public = public
-        self._name = name
-        self._netid = ground.netid
-        self._timing = ground.timing
+        self.contact = OwnContact(keys, public, name, ground, network, self.transit, note)
         self._entropy = ground.entropy
         self._network = network
-        self._note = note
-        self._onion_since: Micros = 0
-        self._sign_at: Micros = 0
         self._pending: dict[int, _Pending] = {}
         self._gone: dict[tuple[object, int], Micros] = {}
-        self.transit.onion_keys = {keys.onion_key_id: keys.onion_key}
-
-    # --- who we are
 
     def start(self, signed: Contact | None, now: Micros) -> None:
         """Take over a stored contact that is still good, or sign a new one."""
-        self._onion_since = now
-        if (
-            signed is not None
-            and signed.issued + self._timing.contact_refresh > now
-            and signed.onion_key == self._keys.onion_key.public
-            and (signed.ip, signed.port) == self._public
-        ):
-            self._onion_since = signed.issued
-            self._sign_at = signed.issued + self._timing.contact_refresh
-            self._network.set_own(signed, now)
-        else:
-            # The stored onion key served its contact; a restarted router gets a new one.
-            self._rotate(now)
+        self.contact.start(signed, now)
 
-    def _sign(self, now: Micros) -> None:
-        keys = self._keys
-        contact = Contact(
-            netid=self._netid,
-            router=self.router,
-            link_key=LinkKey(self._network.links.static.public),
-            onion_key_id=keys.onion_key_id,
-            onion_key=keys.onion_key.public,
-            ip=self._public[0],
-            port=self._public[1],
-            issued=now,
-            lifetime_s=self._timing.contact_lifetime // SECOND,
-            version=_version(),
-            name=self._name,
-        )
-        raw = sign_contact(contact, keys.identity.secret)
-        self._sign_at = now + self._timing.contact_refresh
-        self._network.set_own(decode_contact(raw), now)
-        self._note(ContactSigned(raw))
+    # --- the chain
 
-    def _rotate(self, now: Micros) -> None:
-        """A new onion key; the one before is honoured for one more period."""
-        old = self._keys
-        onion_key = x25519_keypair(self._entropy)
-        new_id = int.from_bytes(onion_key.public[:4], "big")
-        self._keys = RouterKeys(old.identity, new_id, onion_key)
-        self.transit.onion_keys = {old.onion_key_id: old.onion_key, new_id: onion_key}
-        self._onion_since = now
-        self._sign(now)
+    def use_chain(self, chain: Chain) -> None:
+        """Names are asked of this chain, and nobody is a router before it says so."""
+        self.names.chain = chain
+        self._network.book.roster.close()
+        self.transit.is_listed = False
+
+    def service_nodes(self, nodes: ServiceNodes, now: Micros) -> None:
+        """The chain's list of routers, or word that it is the same as before."""
+        self.chain_height = nodes.height
+        roster = self._network.book.roster
+        before = roster.active | roster.decommissioned
+        if not nodes.is_unchanged and roster.update(nodes.active, nodes.decommissioned):
+            self._network.roster_changed(before, now)
+        self.transit.is_listed = roster.is_active(self.router)
 
     # --- links
 
@@ -283,6 +236,8 @@ class RouterRole:
         elif kind == PathKind.LOOKUP:
             lookup = wire.decode_lookup(payload)
             self._ask(hop, PathKind.RESULT, lookup.request, lookup.key, lookup.order, now)
+        elif kind == PathKind.FIND_NAME:
+            self.names.ask(hop, decode_find_name(payload), now)
         elif kind != PathKind.PONG:
             raise WireError(f"path message of unknown kind {kind}")
 
@@ -355,29 +310,22 @@ class RouterRole:
     # --- time
 
     def tick(self, now: Micros) -> None:
-        """Rotate, sign, expire."""
-        if self._onion_since + self._timing.onion_key_rotation <= now:
-            self._rotate(now)
-        elif self._sign_at <= now:
-            self._sign(now)
+        """Renew, expire, give up waiting."""
+        self.contact.tick(now)
         self.transit.tick(now)
         self._forget_visitors()
         self.store.expire(now)
+        self.names.tick(now)
         for request, pending in list(self._pending.items()):
             if pending.until <= now:
                 self._answered(pending.kind, request, Status.UNREACHABLE, now)
 
     def deadline(self) -> Micros:
         """When `tick` has something to do."""
-        times = [self._sign_at, self._onion_since + self._timing.onion_key_rotation]
+        times = [self.contact.deadline()]
         times += [pending.until for pending in self._pending.values()]
-        due = self.transit.deadline()
-        return min(times) if due is None else min(*times, due)
-
-
-def _version() -> tuple[int, int, int]:
-    major, minor, patch = (int(part) for part in __version__.split(".")[:3])
-    return major, minor, patch
+        dues = (self.transit.deadline(), self.names.deadline())
+        return min(times + [due for due in dues if due is not None])
 
 
 __all__ = ["ContactSigned", "RouterKeys", "RouterRole", "TrafficHost"]

@@ -98,11 +98,39 @@ def router_report(node: Node, role: RouterRole) -> dict[str, Any]:
         "identity": format_snode(role.router),
         "dht": {"stored": len(role.store)},
         "transit": {"paths": len(role.transit.hops), "buildsRefused": role.transit.builds_refused},
+        "names": names_status(role),
     }
+    if role.names.chain is not None:
+        report["chain"] = chain_status(node, role)
     if node.traffic is not None:
         report |= tun_status(node.traffic)
         report["snodeSessions"] = len(node.traffic.flows)
     return report
+
+
+def names_status(role: RouterRole) -> dict[str, int]:
+    """What paths that end here asked about names; `unable` is neither found nor not found."""
+    tally = role.names.tally
+    return {
+        "asked": tally.asked,
+        "found": tally.found,
+        "notFound": tally.not_found,
+        "unable": tally.unable,
+    }
+
+
+def chain_status(node: Node, role: RouterRole) -> dict[str, Any]:
+    """The last list of the chain; `height` is null before there was any."""
+    roster = node.network.book.roster
+    state = "unregistered"
+    if roster.is_registered(role.router):
+        state = "active" if roster.is_active(role.router) else "decommissioned"
+    return {
+        "height": role.chain_height,
+        "active": len(roster.active),
+        "decommissioned": len(roster.decommissioned),
+        "state": state,
+    }
 
 
 def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
@@ -132,6 +160,7 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
             {"remote": str(flow.remote), "ready": flow.path is not None}
             for flow in role.snodes.flows.values()
         ],
+        "lookups": lookups_status(role),
         "buildStats": {
             "success": own.built,
             "attempts": own.attempts,
@@ -142,6 +171,21 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
     if node.traffic is not None:
         service |= tun_status(node.traffic)
     return base_status(node) | {"role": "client", "services": {"default": service}}
+
+
+def lookups_status(role: ClientRole) -> dict[str, int]:
+    """What came of names that were asked for; `routersAsked` counts questions, not names."""
+    lookups = role.names.lookups
+    tally = lookups.tally
+    return {
+        "running": len(lookups),
+        "found": tally.found,
+        "notRegistered": tally.not_registered,
+        "failed": tally.failed,
+        "cached": tally.cached,
+        "routersAsked": tally.asked,
+        "lastRoutersAsked": tally.last_asked,
+    }
 
 
 def session_rows(node: Node, role: ClientRole) -> list[dict[str, Any]]:

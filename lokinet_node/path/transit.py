@@ -95,6 +95,8 @@ class Transit:
         self.hops: dict[Hop, None] = {}
         """In the order in which they were made: a seed must repeat a run."""
         self.builds_refused = 0
+        self.is_listed = True
+        """Whether this router may carry paths at all, which its chain says."""
         self._router = router
         self._netid = netid
         self._timing = timing
@@ -135,7 +137,7 @@ class Transit:
     ) -> BuildStatus | None:
         expiry = record.expiry_s * SECOND
         slack = 2 * self._timing.build_timeout
-        if expiry <= now or expiry > now + self._timing.path_lifetime + slack:
+        if not self.is_listed or expiry <= now or expiry > now + self._timing.path_lifetime + slack:
             return BuildStatus.REFUSED
         if record.ephemeral in self._seen or path_id in link.paths or path_id == 0:
             return BuildStatus.DUPLICATE

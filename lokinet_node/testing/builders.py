@@ -30,9 +30,11 @@ from lokinet_node.node.make import (
     make_client,
     make_router,
 )
+from lokinet_node.node.names import NameResolved
 from lokinet_node.node.router import RouterKeys, RouterRole
 from lokinet_node.path.owned import Path
 from lokinet_node.session.addresses import Remote, remote_loki, remote_router
+from lokinet_node.testing.chain import FakeChain
 from lokinet_node.testing.fakenet import Address, FakeNetwork, Faults
 from lokinet_node.testing.packets import (
     Delivered,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from lokinet_node.base.ids import RouterID
     from lokinet_node.node.node import Node
     from lokinet_node.node.traffic import Traffic
+    from lokinet_node.ons.verdict import NameAnswer
     from lokinet_node.wire.contact import Contact
 
 NETID = b"testnet\0"
@@ -128,6 +131,8 @@ class RouterMachine(Machine):
 
     role: RouterRole = field(init=False)
     bootstrap: Sequence[Contact] = ()
+    is_listed: bool = True
+    """Whether the chain, if there is one, lists it as soon as it starts."""
 
     @property
     def router(self) -> RouterID:
@@ -156,6 +161,8 @@ class RouterMachine(Machine):
         transmit = network.transmit(self.address)
         self.node, self.role = make_router(settings, ground, transmit, network.now)
         self.traffic = attach_tun(self.node, self.role, TUN, self._written, join_udp=False)
+        if world.chain is not None:
+            world.chain.attach(self, is_listed=self.is_listed)
         network.join(self.address, self.node)
 
 
@@ -220,21 +227,26 @@ class World:
         routers: int = ROUTERS,
         timing: Timing = LOKINETS,
         faults: Faults = NO_FAULTS,
+        chain: bool = False,
     ) -> None:
         """Routers start at once; all but the first know only the first."""
         self.seed = seed
         self.timing = timing
         self.network = FakeNetwork(seed, faults)
+        self.names = FakeChain(self.network)
+        """The chain, which nobody asks unless there is to be one."""
+        self.chain = self.names if chain else None
         self.routers: list[RouterMachine] = []
         self.clients: dict[str, ClientMachine] = {}
         for _ in range(routers):
             self.router()
 
-    def router(self, host: str = "") -> RouterMachine:
+    def router(self, host: str = "", *, is_listed: bool = True) -> RouterMachine:
         """One more router."""
         number = len(self.routers) + 1
         boot = [self.routers[0].contact] if self.routers else []
         machine = RouterMachine(self, number, f"r{number}", bootstrap=boot, host=host)
+        machine.is_listed = is_listed
         machine.start()
         self.routers.append(machine)
         return machine
@@ -320,6 +332,23 @@ class World:
             return bool(answers)
 
         self.wait(is_answered, within_s, f"{client.name} resolves {remote}")
+        return answers[0]
+
+    def resolve_name(self, client: ClientMachine, name: str, within_s: float = 35) -> NameAnswer:
+        """Ask for a name of the chain as the resolver does; the answer."""
+        known = client.role.resolve_name(name, self.network.now)
+        if known is not None:
+            return known
+        self.network.poke(client.address)
+        answers: list[NameAnswer] = []
+
+        def is_answered() -> bool:
+            effects = client.node.take_effects()
+            told = [effect for effect in effects if isinstance(effect, NameResolved)]
+            answers.extend(effect.answer for effect in told if effect.name == name)
+            return bool(answers)
+
+        self.wait(is_answered, within_s, f"{client.name} resolves {name}")
         return answers[0]
 
     def connect(self, client: ClientMachine, service: ClientMachine) -> bytes:

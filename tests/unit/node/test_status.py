@@ -130,7 +130,7 @@ def secrets_of(client: ClientMachine) -> set[int | bytes]:
 def test_no_report_tells_a_secret_in_any_spelling(world: World) -> None:
     told = ""
     for router in world.routers:
-        told += json.dumps(of_router(router)) + repr(router.role._keys)
+        told += json.dumps(of_router(router)) + repr(router.role.contact._keys)
     for client in world.clients.values():
         told += json.dumps(of_client(world, client.name))
         told += json.dumps(summary(client.node, client.role, 0, world.network.now))

@@ -184,7 +184,7 @@ def test_gossip_is_split_and_nothing_is_no_message() -> None:
 
 def test_kinds_are_those_of_the_wire_page() -> None:
     assert [int(kind) for kind in LinkKind] == list(range(1, 14))
-    assert [int(kind) for kind in PathKind] == [1, 2, *range(20, 28)]
+    assert [int(kind) for kind in PathKind] == [1, 2, *range(20, 30)]
     assert {status.name: int(status) for status in Status} == {
         "OK": 0, "NOT_FOUND": 1, "REFUSED": 2, "UNREACHABLE": 3, "STALE": 4, "BUSY": 5,
     }  # fmt: skip
