@@ -6,24 +6,22 @@ and the resolver, and hands effects of the node to whoever they are for.
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lokinet_node.base.addresses import format_ipv4
 from lokinet_node.base.errors import OperatorError, WireError
 from lokinet_node.base.ground import Ground
-from lokinet_node.base.ids import RouterID
-from lokinet_node.base.names import format_loki, format_snode
+from lokinet_node.base.units import SECOND
 from lokinet_node.crypto.keys import ed25519_keypair
 from lokinet_node.drivers.control import ControlSocket
+from lokinet_node.drivers.dns_resolver import Resolver
 from lokinet_node.drivers.dns_socket import DnsServer
 from lokinet_node.drivers.dns_upstream import Forwarder
 from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
 from lokinet_node.drivers.tun import Tun
+from lokinet_node.naming import Naming
 from lokinet_node.netdb.choose import Rules
-from lokinet_node.node.client import ClientRole, Resolved
+from lokinet_node.node.client import ClientRole
 from lokinet_node.node.config import Role
 from lokinet_node.node.journal import log_effect
 from lokinet_node.node.make import (
@@ -41,7 +39,6 @@ from lokinet_node.wire.contact import pad_netid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lokinet_node.base.addresses import Range
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.units import Micros
     from lokinet_node.drivers.log import Log
@@ -74,8 +71,6 @@ class Wiring:
         self._ground = Ground(
             pad_netid(config.netid.encode()), config.timing, entropy, config.block_bogons
         )
-        self._resolving: dict[Remote, asyncio.Future[str | None]] = {}
-        self._after: Callable[[], None] = lambda: None
         self.tun: Tun | None = None
         self.node: Node
         self.role: RouterRole | ClientRole
@@ -92,6 +87,16 @@ class Wiring:
             )
             for address, ip in config.network.mapaddr:
                 traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
+        own = self.tun.address if self.tun is not None else None
+        self._naming = Naming(config, self.node, self.role, own, clock)
+        upstream = config.dns.upstream
+        self._resolver = Resolver(
+            self._naming,
+            self._naming,
+            Forwarder(upstream, self._naming.tun_range) if upstream else None,
+            config.network.resolve_timeout + SECOND,
+            log,
+        )
         self._control: ControlSocket | None = None
         self._dns: DnsServer | None = None
 
@@ -137,6 +142,7 @@ class Wiring:
             ),
             paths=network.paths,
             reachable=network.reachable,
+            services=network.services,
             bootstrap=self._bootstrap(),
             strict=frozenset(network.strict_connect),
             guards=_stored_guards(f"{config.data_dir}/{GUARDS_FILE}"),
@@ -155,7 +161,7 @@ class Wiring:
 
     async def serve(self, after: Callable[[], None]) -> None:
         """Open control socket and resolver; `after` is to be called when they made the node act."""
-        self._after = after
+        self._naming.after = after
         config = self._config
         self.handle_effects()
         if config.api.path is not None:
@@ -167,16 +173,14 @@ class Wiring:
             self._control = ControlSocket(config.api.path, handlers, self._log)
             await self._control.open()
         if config.dns.bind:
-            upstream = config.dns.upstream
-            forwarder = Forwarder(upstream, self.tun_range) if upstream else None
-            timeout = config.network.resolve_timeout
-            self._dns = DnsServer(self, self._resolve, forwarder, timeout, self._log)
+            self._dns = DnsServer(self._resolver)
             await self._dns.open(config.dns.bind)
 
     async def stop(self) -> None:
         """Close what `serve` opened."""
         if self._dns is not None:
             await self._dns.close()
+        await self._resolver.close()
         if self._control is not None:
             await self._control.close()
 
@@ -190,8 +194,7 @@ class Wiring:
         for effect in self.node.take_effects():
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
-            elif isinstance(effect, Resolved):
-                self._resolved(effect)
+            self._naming.take(effect)
             log_effect(self._log, effect)
         if isinstance(self.role, ClientRole) and self.role.guards.changed:
             self.role.guards.changed = False
@@ -220,59 +223,6 @@ class Wiring:
         now = self._clock()
         return summary(self.node, self.role, now - self._started, now)
 
-    # --- resolver
-
-    async def _resolve(self, kind: str, key: bytes) -> str | None:
-        remote = Remote(kind == "snode", key)
-        if not isinstance(self.role, ClientRole):
-            return None
-        future = self._resolving.get(remote)
-        if future is None:
-            ip4 = self.role.resolve(remote, self._clock())
-            if ip4 is not None:
-                return _dotted(ip4)
-            future = self._resolving[remote] = asyncio.get_running_loop().create_future()
-            self._after()
-        return await asyncio.shield(future)
-
-    def _resolved(self, effect: Resolved) -> None:
-        future = self._resolving.pop(effect.remote, None)
-        if future is not None and not future.done():
-            future.set_result(None if effect.ip4 is None else _dotted(effect.ip4))
-
-    # --- what the resolver asks at once (dns.answer.Zone)
-
-    def own_name(self) -> str:
-        """`<52>.loki`, or `<52>.snode` on a router."""
-        if isinstance(self.role, RouterRole):
-            return format_snode(self.role.router)
-        return format_loki(self.role.address)
-
-    def own_ip(self) -> int | None:
-        """The tun address; None without a tun."""
-        return self.tun.address.address if self.tun is not None else None
-
-    def tun_range(self) -> Range | None:
-        """The range whose reverse names are ours; None without a tun."""
-        return self.tun.address if self.tun is not None else None
-
-    def name_at(self, ip: int) -> str | None:
-        """The name a tun address is mapped to, the own one included."""
-        if ip == self.own_ip():
-            return self.own_name()
-        traffic = self.node.traffic
-        remote = traffic.addresses.by_ip.get(ip.to_bytes(4, "big")) if traffic else None
-        return None if remote is None else str(remote)
-
-    def random_router(self) -> RouterID | None:
-        """Some router the node knows."""
-        known = self.node.network.book.fresh(self._clock())
-        return secrets.choice(known).router if known else None
-
-    def netid(self) -> str:
-        """The network's name."""
-        return self._config.netid
-
 
 def _stored_contact(path: str) -> Contact | None:
     """The contact of an earlier run; one that cannot be read is simply made anew."""
@@ -291,7 +241,3 @@ def _stored_guards(path: str) -> bytes | None:
 
 def _record(raw: bytes) -> bytes:
     return len(raw).to_bytes(2, "big") + raw
-
-
-def _dotted(ip4: bytes) -> str:
-    return format_ipv4(int.from_bytes(ip4, "big"))

@@ -22,7 +22,13 @@ TTL = 1
 """Seconds; Lokinet's, everywhere."""
 
 UDP_SIZE = 1232
-"""What we say we take over UDP: the size that no IPv6 path fragments (DNS flag day 2020)."""
+"""What we take and send over UDP: the size that no IPv6 path fragments (DNS flag day 2020)."""
+
+PLAIN_UDP_SIZE = 512
+"""What everybody takes over UDP, EDNS or not (RFC 1035, 4.2.1)."""
+
+TEXT_SIZE = 255
+"""Bytes of one string of a TXT record; longer text is cut into several."""
 
 CLASS_IN = 1
 HEADER_SIZE = 12
@@ -41,7 +47,10 @@ class Type(IntEnum):
     MX = 15
     TXT = 16
     AAAA = 28
+    SRV = 33
     OPT = 41
+    HTTPS = 65
+    ANY = 255
 
 
 class Code(IntEnum):
@@ -68,6 +77,8 @@ class Query:
     qclass: int
     edns_version: int | None
     """None: the asker does not speak EDNS."""
+    udp_size: int
+    """Bytes the asker takes in one datagram."""
     raw: bytes
 
     @property
@@ -77,12 +88,22 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """What an SRV record says; no target labels: there is decidedly no such service."""
+
+    priority: int
+    weight: int
+    port: int
+    target: Labels
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One record of an answer; `data` is an address, a name, or text, as its type wants."""
+    """One record of an answer; `data` is an address, a name, text or service, as its type wants."""
 
     owner: Labels
     type: Type
-    data: int | Labels | bytes
+    data: int | Labels | bytes | Service
 
 
 def decode_query(data: bytes) -> Query:
@@ -95,6 +116,7 @@ def decode_query(data: bytes) -> Query:
     if header.qr:
         raise WireError("a DNS answer where a question was due")
     asked, qtype, qclass = _single_question(message)
+    edns_version, edns_size = _edns(message)
     return Query(
         identity=header.id,
         opcode=header.opcode,
@@ -103,7 +125,8 @@ def decode_query(data: bytes) -> Query:
         asked=asked,
         qtype=qtype,
         qclass=qclass,
-        edns_version=_edns_version(message),
+        edns_version=edns_version,
+        udp_size=max(PLAIN_UDP_SIZE, edns_size),
         raw=data,
     )
 
@@ -128,6 +151,13 @@ def encode_error(query: Query, code: Code) -> bytes:
     return _encode(query, code, [], [])
 
 
+def fit_datagram(query: Query, answer: bytes) -> bytes:
+    """The answer, or where it is too long for a datagram one that says "ask again over TCP"."""
+    if len(answer) <= min(query.udp_size, UDP_SIZE):
+        return answer
+    return _encode(query, Code.NOERROR, [], [], truncated=True)
+
+
 def addresses_in(data: bytes) -> tuple[list[int], list[bytes]]:
     """(IPv4, IPv6) of every A and AAAA record in an answer; WireError if it is none."""
     try:
@@ -150,17 +180,26 @@ def _single_question(message: Any) -> tuple[Labels, int, int]:
     return tuple(map(bytes, question.qname.label)), question.qtype, question.qclass
 
 
-def _edns_version(message: Any) -> int | None:
+def _edns(message: Any) -> tuple[int | None, int]:
+    """Version and size of datagrams; none and nothing for an asker without EDNS."""
     for record in message.ar:
         if record.rtype == Type.OPT:
-            return int(record.ttl) >> 16 & 0xFF
-    return None
+            return int(record.ttl) >> 16 & 0xFF, int(record.rclass)
+    return None, 0
 
 
-def _encode(query: Query, code: Code, answers: list[Any], authority: list[Any]) -> bytes:
+def _encode(
+    query: Query,
+    code: Code,
+    answers: list[Any],
+    authority: list[Any],
+    *,
+    truncated: bool = False,
+) -> bytes:
     """A whole message. RD is echoed by success only, AA and RA are always set: Lokinet's flags."""
     header = DNSHeader(id=query.identity, bitmap=0)
     header.qr = header.aa = header.ra = 1
+    header.tc = int(truncated)
     header.opcode = query.opcode
     header.rd = int(query.wants_recursion and code is Code.NOERROR)
     header.rcode = code & 0xF
@@ -187,7 +226,10 @@ def _rdata(record: Record) -> Any:
     if isinstance(data, int):
         return dnslib.A(format_ipv4(data))
     if isinstance(data, bytes):
-        return dnslib.TXT(data)
+        pieces = range(0, len(data), TEXT_SIZE)
+        return dnslib.TXT([data[at : at + TEXT_SIZE] for at in pieces] or [b""])
+    if isinstance(data, Service):
+        return dnslib.SRV(data.priority, data.weight, data.port, DNSLabel(data.target))
     if record.type is Type.MX:
         return dnslib.MX(DNSLabel(data), preference=1)
     return {Type.CNAME: dnslib.CNAME, Type.PTR: dnslib.PTR}[record.type](DNSLabel(data))

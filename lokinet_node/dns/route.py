@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lokinet_node.base.errors import NameSyntaxError
 from lokinet_node.base.ids import LokiAddress, RouterID
-from lokinet_node.base.names import parse_key
+from lokinet_node.base.names import LOKI_SUFFIX, parse_key
+from lokinet_node.crypto.ons import validate_name
 
 if TYPE_CHECKING:
     from lokinet_node.base.addresses import Range
@@ -38,8 +39,8 @@ class Special(Enum):
     """`random.snode`."""
     TOP = auto()
     """`loki` and `snode` themselves."""
-    UNKNOWN = auto()
-    """Ours by its ending, and nothing we know: bought names too, until there is a chain."""
+    NOBODY = auto()
+    """Ours by its ending, and a name that nobody can have."""
     CANARY = auto()
     """Denied, so that browsers keep using this resolver."""
     ELSEWHERE = auto()
@@ -51,6 +52,14 @@ class Remote:
     """A `.loki` address."""
 
     address: LokiAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A name that may be registered, without what stood before it."""
+
+    name: str
+    """`web.loki`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class Reverse:
     ip: int
 
 
-Target: TypeAlias = Special | Remote | Router | Reverse
+Target: TypeAlias = Special | Remote | Bought | Router | Reverse
 
 
 def route(labels: Labels, tun_range: Range | None) -> Target:
@@ -100,7 +109,16 @@ def _route_loki(labels: Labels) -> Target:
         words: dict[Labels, Special] = {(b"exit",): Special.EXITS, (b"netid",): Special.NETID}
         return words.get(labels[:-2], Special.LOCALHOST)
     key = _key(labels[-2])
-    return Special.UNKNOWN if key is None else Remote(LokiAddress(key))
+    return _bought(labels[-2]) if key is None else Remote(LokiAddress(key))
+
+
+def _bought(label: bytes) -> Target:
+    try:
+        name = f"{label.decode('ascii')}{LOKI_SUFFIX}"
+        validate_name(name)
+    except (NameSyntaxError, UnicodeDecodeError):
+        return Special.NOBODY
+    return Bought(name)
 
 
 def _route_snode(labels: Labels) -> Target:
@@ -109,7 +127,7 @@ def _route_snode(labels: Labels) -> Target:
     if labels == (b"random", SNODE):
         return Special.RANDOM_ROUTER
     key = _key(labels[0]) if len(labels) == 2 else None
-    return Special.UNKNOWN if key is None else Router(RouterID(key))
+    return Special.NOBODY if key is None else Router(RouterID(key))
 
 
 def _key(label: bytes) -> bytes | None:

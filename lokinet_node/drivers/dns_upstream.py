@@ -1,8 +1,9 @@
-"""Questions to other resolvers, over UDP.
+"""Questions to other resolvers: over UDP, and over TCP where that is how we were asked.
 
 Each question has a socket of its own, connected, so that its port is random and datagrams from
 elsewhere never reach it. Servers are asked in turn, twice each, before the asker is told that
-nobody answered. dns/upstream.py says which answer is believed.
+nobody answered. dns/upstream.py says which answer is believed. Over UDP the asker's own EDNS goes
+along, so an answer too long for it says so, and the asker comes again over TCP.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ TRY_S = 2.0
 """How long one server has to answer; resolver libraries wait 5 s for us."""
 ROUNDS = 2
 
+_LENGTH = 2  # RFC 1035, 4.2.2
+
 _Believe: TypeAlias = Callable[[bytes], bytes | None]
 
 
@@ -36,38 +39,48 @@ class Forwarder:
         self._tun_range = tun_range
         self._pending = 0
 
-    async def ask(self, query: Query) -> bytes | None:
+    async def ask(self, query: Query, *, is_stream: bool) -> bytes | None:
         """The answer to hand on; None where nobody gave one that may be handed on."""
         if self._pending >= MAX_PENDING:
             return None
         self._pending += 1
+        ask_one = self._ask_stream if is_stream else self._ask_datagram
         try:
             for server in self._servers * ROUNDS:
                 try:
                     async with asyncio.timeout(TRY_S):
-                        return await self._ask_one(query, server)
-                except OSError:  # TimeoutError too: try the next
+                        return await ask_one(query, server)
+                except (OSError, EOFError, WireError):  # TimeoutError is an OSError: try the next
                     continue
             return None
         finally:
             self._pending -= 1
 
-    async def _ask_one(self, query: Query, server: Endpoint) -> bytes | None:
+    async def _ask_datagram(self, query: Query, server: Endpoint) -> bytes | None:
         sent = encode_forward(query, os.urandom)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[bytes | None] = loop.create_future()
-
-        def believe(received: bytes) -> bytes | None:
-            return decode_forwarded(query, sent, received, self._tun_range())
-
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Question(answered, believe), remote_addr=server
+            lambda: _Question(answered, self._believe(query, sent)), remote_addr=server
         )
         try:
             transport.sendto(sent)
             return await answered
         finally:
             transport.close()
+
+    async def _ask_stream(self, query: Query, server: Endpoint) -> bytes | None:
+        sent = encode_forward(query, os.urandom)
+        reader, writer = await asyncio.open_connection(*server)
+        try:
+            writer.write(len(sent).to_bytes(_LENGTH, "big") + sent)
+            size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
+            return self._believe(query, sent)(await reader.readexactly(size))
+        finally:
+            writer.close()
+
+    def _believe(self, query: Query, sent: bytes) -> _Believe:
+        return lambda received: decode_forwarded(query, sent, received, self._tun_range())
 
 
 class _Question(asyncio.DatagramProtocol):

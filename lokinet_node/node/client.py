@@ -7,7 +7,6 @@ say as effects; this room carries them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lokinet_node.base.errors import WireError
@@ -18,6 +17,7 @@ from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
 from lokinet_node.node.flows import SessionFlow, Snodes
 from lokinet_node.node.names import Names
 from lokinet_node.node.paths import PathKeeper, undoubted
+from lokinet_node.node.questions import Questions, Resolved
 from lokinet_node.path.owned import OwnPaths, Path, PathCleared, PathLost, PathMessage, PathReady
 from lokinet_node.path.pump import CellPump
 from lokinet_node.session import effects as session_effects
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lokinet_node.base.ground import Ground
+    from lokinet_node.base.srv import SrvRecord
     from lokinet_node.base.units import Micros
     from lokinet_node.burst import Cells
     from lokinet_node.crypto.keys import KeyPair
+    from lokinet_node.dht.lookup import Reason
     from lokinet_node.link.links import Link
     from lokinet_node.netdb.choose import HopChooser, Rules
     from lokinet_node.netdb.guards import Guards
@@ -46,15 +48,6 @@ if TYPE_CHECKING:
     from lokinet_node.path.lanes import EndLane, OwnerLane
     from lokinet_node.path.owned import PathEvent
     from lokinet_node.wire.introset import Introset
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A name that was asked for has a flow now, or will not get one (`ip4` None, with a reason)."""
-
-    remote: Remote
-    ip4: bytes | None
-    reason: str = ""
 
 
 class ClientRole:
@@ -91,6 +84,8 @@ class ClientRole:
         self.names = Names(ground, self.own, self.keeper, note)
         self.guards = guards
         """First and second hops, for the driver to store whenever they changed."""
+        self.services: tuple[SrvRecord, ...] = ()
+        """SRV records to publish."""
         self.traffic: Traffic | None = None
         self.snodes = Snodes(self.keeper, self._flow_ready)
         self._identity = identity
@@ -98,7 +93,7 @@ class ClientRole:
         self._network = network
         self._note = note
         self._now: Micros = 0
-        self._asked: set[Remote] = set()
+        self._questions = Questions(note)
         self._introduced: frozenset[int] = frozenset()
 
     # --- names and flows
@@ -114,7 +109,7 @@ class ClientRole:
         flow = self.traffic.flows.get(remote)
         if flow is not None and flow.sending() is not None:
             return self.traffic.addresses.assign(remote)
-        self._asked.add(remote)
+        self._questions.ask(remote)
         self.want_flow(remote, now)
         self._settle(now)
         return None
@@ -125,13 +120,19 @@ class ClientRole:
         self._settle(now)
         return answer
 
+    def look_up(self, address: LokiAddress, now: Micros) -> None:
+        """Look an introset up, whatever is known of it; an IntrosetSeen will follow."""
+        self._now = now
+        self.directory.look_up(address, now)
+        self._settle(now)
+
     def want_flow(self, remote: Remote, now: Micros) -> None:
         """Start whatever leads to this remote."""
         if not remote.is_router:
             self.sessions.connect(LokiAddress(remote.key), now)
             return
         if self._network.book.get_fresh(RouterID(remote.key), now) is None:
-            self._answer(remote, None, "no such router is known")
+            self._failed(remote, "no such router is known")
             return
         flow = self.snodes.want(remote, now)
         if self.traffic is not None:
@@ -141,14 +142,14 @@ class ClientRole:
         if self.traffic is None:
             return
         ip4 = self.traffic.addresses.assign(remote)
-        self._answer(remote, ip4, "" if ip4 is not None else "no mapped address is left")
+        self._questions.found(remote, ip4)
+        if ip4 is None:
+            self.traffic.failed(remote)
         self.traffic.ready(remote, now)
 
-    def _answer(self, remote: Remote, ip4: bytes | None, reason: str) -> None:
-        if remote in self._asked:
-            self._asked.discard(remote)
-            self._note(Resolved(remote, ip4, reason))
-        if ip4 is None and self.traffic is not None:
+    def _failed(self, remote: Remote, reason: str) -> None:
+        self._questions.failed(remote, reason)
+        if self.traffic is not None:
             self.traffic.failed(remote)
 
     # --- links
@@ -317,7 +318,7 @@ class ClientRole:
         introductions = self.introductions(now)
         if not introductions:
             return None
-        introset = self.sessions.new_introset(introductions, now)
+        introset = self.sessions.new_introset(introductions, now, self.services)
         return seal_introset(
             introset,
             self._identity.secret,
@@ -329,8 +330,9 @@ class ClientRole:
         )
 
     def _introset_found(
-        self, address: LokiAddress, introset: Introset | None, signed: Micros
+        self, address: LokiAddress, found: Introset | Reason, signed: Micros
     ) -> None:
+        introset = self._questions.looked_up(address, found)
         expires = signed + self._ground.timing.introset_lifetime
         self.sessions.introset_found(address, introset, expires, self._now)
 
@@ -350,7 +352,7 @@ class ClientRole:
                 self._session_ready(remote, now)
                 self._note(effect)
             case session_effects.SessionFailed(remote, reason):
-                self._answer(remote_loki(remote), None, reason)
+                self._failed(remote_loki(remote), reason)
                 self._forget(remote, now)
                 self._note(effect)
             case session_effects.SessionEnded(remote):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.units import SECOND
 from lokinet_node.dht.ask import Ask
-from lokinet_node.dht.lookup import Lookups, Resolved, Unresolved
+from lokinet_node.dht.lookup import Lookups, Reason, Resolved, Unresolved
 from lokinet_node.dht.publish import Publisher
 from lokinet_node.netdb.chance import Chooser
 from lokinet_node.session.introset import open_introset
@@ -38,9 +38,12 @@ class Directory:
         ground: Ground,
         own: OwnPaths,
         seal: Callable[[int, Micros], bytes | None] | None,
-        found: Callable[[LokiAddress, Introset | None, Micros], None],
+        found: Callable[[LokiAddress, Introset | Reason, Micros], None],
     ) -> None:
-        """`seal` makes the own introset, None if not reachable; `found` takes introset and date."""
+        """`seal` makes the own introset, None if not reachable.
+
+        `found` takes an introset and the instant it was signed, or why there is none.
+        """
         chooser = Chooser(ground.entropy)
         self.lookups: Lookups[Path, Introset] = Lookups(
             timing=ground.timing,
@@ -115,7 +118,7 @@ class Directory:
             elif isinstance(effect, Resolved):
                 self._found(effect.address, effect.introset, effect.sequence)
             else:
-                self._found(effect.address, None, 0)
+                self._found(effect.address, effect.reason, 0)
 
     def _ask(self, ask: Ask[Path], now: Micros) -> None:
         if isinstance(ask.message, Publish):

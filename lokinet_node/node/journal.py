@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lokinet_node.base.ids import short
 from lokinet_node.link.links import LinkDown, LinkUp
-from lokinet_node.node.client import Resolved
 from lokinet_node.node.names import NameResolved
+from lokinet_node.node.questions import Resolved
 from lokinet_node.node.router import ContactSigned
 from lokinet_node.ons.verdict import Found
 from lokinet_node.path.owned import PathFailed, PathLost, PathReady

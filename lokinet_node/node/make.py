@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lokinet_node.base.addresses import Range
     from lokinet_node.base.ground import Ground
+    from lokinet_node.base.srv import SrvRecord
     from lokinet_node.base.units import Micros
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.link.links import Address
@@ -87,6 +88,8 @@ class ClientSettings:
     rules: Rules
     paths: int = 6
     reachable: bool = True
+    services: tuple[SrvRecord, ...] = ()
+    """SRV records to publish."""
     bootstrap: Sequence[Contact] = ()
     strict: frozenset[RouterID] = frozenset()
     guards: bytes | None = None
@@ -127,6 +130,7 @@ def make_client(
         reachable=settings.reachable,
         note=node.note,
     )
+    role.services = settings.services
     node.role = role
     node.pump = role.pump
     node.network.strict = settings.strict

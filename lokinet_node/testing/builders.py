@@ -22,7 +22,7 @@ from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.crypto.keys import ed25519_keypair, x25519_keypair
 from lokinet_node.netdb.choose import Rules
-from lokinet_node.node.client import ClientRole, Resolved
+from lokinet_node.node.client import ClientRole
 from lokinet_node.node.make import (
     ClientSettings,
     RouterSettings,
@@ -31,6 +31,7 @@ from lokinet_node.node.make import (
     make_router,
 )
 from lokinet_node.node.names import NameResolved
+from lokinet_node.node.questions import Resolved
 from lokinet_node.node.router import RouterKeys, RouterRole
 from lokinet_node.path.owned import Path
 from lokinet_node.session.addresses import Remote, remote_loki, remote_router

@@ -1,4 +1,4 @@
-"""The answers of Lokinet's DNS table, its bugs done right."""
+"""The answers of Lokinet's DNS table, its bugs done right; docs/dns.md has a real node's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ import pytest
 from lokinet_node.base.addresses import parse_ipv4
 from lokinet_node.base.ids import LokiAddress
 from lokinet_node.base.names import parse_key
-from lokinet_node.dns.answer import Forward, NeedAddress, answer, fail, finish
+from lokinet_node.dns.answer import (
+    Fact,
+    Forward,
+    Need,
+    NeedAddress,
+    NeedContact,
+    NeedName,
+    NeedRouter,
+    NeedServices,
+    answer,
+    fail,
+    resume,
+)
 from lokinet_node.dns.message import Query
-from tests.unit.dns.zones import OWN, REMOTE, ROUTER, ROUTER_NAME, KnownZone, question
+from tests.unit.dns.zones import OWN, REMOTE, ROUTER, ROUTER_NAME, SERVICES, KnownZone, question
 
 ZONE = KnownZone()
 IP = parse_ipv4("172.16.0.9")
+ADDRESS = LokiAddress(parse_key(REMOTE))
 
 
 def read(found: object) -> Any:
@@ -38,11 +51,20 @@ def told(found: object) -> tuple[str, list[str]]:
     return code, records
 
 
-def need(name: str) -> tuple[Query, NeedAddress]:
-    query = question(name)
+def need(name: str, qtype: str = "A") -> tuple[Query, Need]:
+    query = question(name, qtype)
     found = answer(query, ZONE)
-    assert isinstance(found, NeedAddress)
+    assert not isinstance(found, bytes | Forward)
     return query, found
+
+
+def after(query: Query, found: Need, *facts: Fact) -> tuple[str, list[str]]:
+    """What is told once these facts are known, one after the other."""
+    for fact in facts[:-1]:
+        following = resume(query, found, fact)
+        assert not isinstance(following, bytes)
+        found = following
+    return told(resume(query, found, facts[-1]))
 
 
 @pytest.mark.parametrize(
@@ -51,34 +73,101 @@ def need(name: str) -> tuple[Query, NeedAddress]:
 )
 def test_a_loki_address_is_resolved_and_answered_under_the_name_asked(name: str) -> None:
     query, found = need(name)
-    assert found == NeedAddress("loki", LokiAddress(parse_key(REMOTE)))
-    assert told(finish(query, found, IP)) == ("NOERROR", [f"{name.rstrip('.')}. A 172.16.0.9"])
+    assert found == NeedAddress("loki", ADDRESS)
+    assert after(query, found, IP) == ("NOERROR", [f"{name.rstrip('.')}. A 172.16.0.9"])
 
 
 def test_a_router_is_resolved_under_its_snode_name() -> None:
     query, found = need(ROUTER_NAME)
     assert found == NeedAddress("snode", ROUTER)
-    assert told(finish(query, found, IP)) == ("NOERROR", [f"{ROUTER_NAME}. A 172.16.0.9"])
+    assert after(query, found, IP) == ("NOERROR", [f"{ROUTER_NAME}. A 172.16.0.9"])
 
 
 def test_an_address_nobody_has_is_no_domain_and_one_nobody_could_look_for_is_a_failure() -> None:
     query, found = need(REMOTE + ".loki")
-    assert told(finish(query, found, None)) == ("NXDOMAIN", [])
+    assert after(query, found, None) == ("NXDOMAIN", [])
     assert told(fail(query)) == ("SERVFAIL", [])
+
+
+@pytest.mark.parametrize("name", ["web.loki", "Web.LOKI", "www.web.loki", "a.b.WEB.loki"])
+def test_a_bought_name_is_resolved_twice_and_answered_under_the_name_asked(name: str) -> None:
+    query, found = need(name)
+    assert found == NeedName("web.loki")
+    assert after(query, found, ADDRESS, IP) == ("NOERROR", [f"{name}. A 172.16.0.9"])
+    assert after(query, found, ADDRESS, None) == ("NXDOMAIN", [])
+    assert after(query, found, None) == ("NXDOMAIN", [])
+
+
+def test_mail_for_a_bought_name_goes_to_the_address_and_needs_no_way_to_it() -> None:
+    query, found = need("www.web.loki", "MX")
+    assert after(query, found, ADDRESS) == ("NOERROR", [f"www.web.loki. MX 1 {REMOTE}.loki."])
+    assert after(query, found, None) == ("NXDOMAIN", [])
+
+
+def test_a_router_is_described_by_its_contact() -> None:
+    query, found = need(ROUTER_NAME, "TXT")
+    assert found == NeedContact(ROUTER)
+    assert after(query, found, "ai_addr=x; ") == ("NOERROR", [f'{ROUTER_NAME}. TXT "ai_addr=x; "'])
+    assert after(query, found, None) == ("NXDOMAIN", [])
 
 
 def test_random_snode_leads_to_a_router_and_its_address() -> None:
     query, found = need("random.snode")
-    assert told(finish(query, found, IP)) == (
+    assert found == NeedRouter()
+    assert after(query, found, ROUTER, IP) == (
         "NOERROR",
         [f"random.snode. CNAME {ROUTER_NAME}.", f"{ROUTER_NAME}. A 172.16.0.9"],
     )
+    query, found = need("Random.Snode", "CNAME")
+    assert after(query, found, ROUTER) == ("NOERROR", [f"Random.Snode. CNAME {ROUTER_NAME}."])
+    query, found = need("random.snode", "MX")
+    assert after(query, found, ROUTER) == ("NOERROR", ["random.snode. MX 1 random.snode."])
+    assert after(query, found, None) == ("NXDOMAIN", [])
 
 
-NONE_OF_IT = ["AAAA", "HTTPS", "NS", "ANY", "SOA", "SRV", "CAA", 65280]
+SRV_OF_HTTP = ["SRV 5 6 80 {base}.", "SRV 1 2 8080 other.loki."]
+
+
+@pytest.mark.parametrize(
+    ("labels", "base", "expected"),
+    [
+        ("_http._tcp", "{}", SRV_OF_HTTP),
+        ("_HTTP._Tcp", "{}", SRV_OF_HTTP),
+        ("_http._tcp.www", "www.{}", ["SRV 3 4 81 {base}."]),
+        ("_imap._tcp", "{}", ["SRV 0 0 0 ."]),
+        ("_http._udp", "{}", []),
+        ("_http._tcp.mail", "mail.{}", []),
+    ],
+)
+def test_services_are_those_published_under_the_same_labels(
+    labels: str, base: str, expected: list[str]
+) -> None:
+    for name in ("localhost.loki", OWN, f"{REMOTE}.loki", "web.loki"):
+        base_name = base.format(name)
+        asked = f"{labels}.{name}"
+        records = [f"{asked}. {one.format(base=base_name)}" for one in expected]
+        query = question(asked, "SRV")
+        found = answer(query, ZONE)
+        if name == "web.loki":
+            assert found == NeedName("web.loki")
+            found = resume(query, found, ADDRESS)
+        if not isinstance(found, bytes):
+            assert found == NeedServices(ADDRESS)
+            found = resume(query, found, SERVICES)
+        assert told(found) == ("NOERROR", records)
+
+
+def test_services_of_an_address_that_publishes_nothing_are_no_domain() -> None:
+    query, found = need(f"_http._tcp.{REMOTE}.loki", "SRV")
+    assert after(query, found, None) == ("NXDOMAIN", [])
+
+
+AT_ONCE = ["AAAA", "HTTPS", "NS", "ANY", "SOA", "CAA", 65280]
 NAMES_WITH_ADDRESS = [
     f"{REMOTE}.loki",
     f"www.{REMOTE}.loki",
+    "web.loki",
+    "www.Web.loki",
     ROUTER_NAME,
     "localhost.loki",
     "mail.LocalHost.loki",
@@ -88,9 +177,17 @@ NAMES_WITH_ADDRESS = [
 
 
 @pytest.mark.parametrize("name", NAMES_WITH_ADDRESS)
-@pytest.mark.parametrize("qtype", NONE_OF_IT)
+@pytest.mark.parametrize("qtype", [*AT_ONCE, "SRV", "PTR"])
 def test_a_name_with_an_address_has_nothing_else_and_says_so_at_once(
     name: str, qtype: str | int
+) -> None:
+    assert told(answer(question(name, qtype), ZONE)) == ("NOERROR", [])
+
+
+@pytest.mark.parametrize("name", ["no_body.loki", "exit.localhost.loki", "www.random.snode"])
+@pytest.mark.parametrize("qtype", ["AAAA", "HTTPS", "NS", "ANY"])
+def test_types_nobody_has_are_no_reason_to_look_whether_somebody_is_there(
+    name: str, qtype: str
 ) -> None:
     assert told(answer(question(name, qtype), ZONE)) == ("NOERROR", [])
 
@@ -114,18 +211,24 @@ TABLE = [
     ("netid.localhost.loki", "TXT", "NOERROR", ['netid.localhost.loki. TXT "netid=mynet;"']),
     ("exit.localhost.loki", "A", "NXDOMAIN", []),
     ("exit.localhost.loki", "CNAME", "NXDOMAIN", []),
-    ("random.snode", "CNAME", "NOERROR", [f"random.snode. CNAME {ROUTER_NAME}."]),
-    ("random.snode", "MX", "NOERROR", ["random.snode. MX 1 random.snode."]),
+    ("exit.localhost.loki", "TXT", "NXDOMAIN", []),
     (f"{REMOTE}.loki", "CNAME", "NOERROR", []),
+    (f"{REMOTE}.loki", "TXT", "NOERROR", []),
     (f"x.{REMOTE}.loki", "MX", "NOERROR", [f"x.{REMOTE}.loki. MX 1 x.{REMOTE}.loki."]),
-    ("web.loki", "A", "NXDOMAIN", []),
-    ("web.loki", "AAAA", "NXDOMAIN", []),
+    (ROUTER_NAME, "MX", "NOERROR", [f"{ROUTER_NAME}. MX 1 {ROUTER_NAME}."]),
+    ("web.loki", "CNAME", "NOERROR", []),
+    ("web.loki", "TXT", "NOERROR", []),
+    ("we_b.loki", "A", "NXDOMAIN", []),
+    ("_http._tcp.loki", "SRV", "NXDOMAIN", []),
+    ("snode.loki", "A", "NXDOMAIN", []),
     ("y" * 51 + "b.loki", "A", "NXDOMAIN", []),
     ("y" * 51 + ".loki", "A", "NXDOMAIN", []),
     (f"www.{ROUTER_NAME}", "A", "NXDOMAIN", []),
+    (f"_http._tcp.{ROUTER_NAME}", "SRV", "NXDOMAIN", []),
     ("loki", "A", "NOERROR", []),
     ("SNODE", "NS", "NOERROR", []),
     ("use-application-dns.net", "A", "NXDOMAIN", []),
+    ("use-application-dns.net", "AAAA", "NXDOMAIN", []),
     ("1.0.16.172.in-addr.arpa", "PTR", "NOERROR", [f"1.0.16.172.in-addr.arpa. PTR {OWN}."]),
     (
         "2.0.16.172.In-Addr.Arpa",
@@ -176,10 +279,31 @@ def test_a_node_without_tun_has_no_reverse_names_and_no_own_address() -> None:
     assert told(answer(question("localhost.loki", "CNAME"), zone))[0] == "NOERROR"
 
 
-def test_a_node_that_knows_no_router_has_no_random_one() -> None:
+ROUTER_TABLE = [
+    (
+        "localhost.loki",
+        "A",
+        "NOERROR",
+        [f"localhost.loki. CNAME {ROUTER_NAME}.", f"{ROUTER_NAME}. A 172.16.0.1"],
+    ),
+    ("localhost.loki", "CNAME", "NOERROR", [f"localhost.loki. CNAME {ROUTER_NAME}."]),
+    (ROUTER_NAME, "A", "NOERROR", [f"{ROUTER_NAME}. A 172.16.0.1"]),
+    (ROUTER_NAME, "AAAA", "NOERROR", []),
+    ("y" * 52 + ".snode", "AAAA", "NOERROR", []),
+    (f"{REMOTE}.loki", "A", "SERVFAIL", []),
+    (f"{REMOTE}.loki", "MX", "SERVFAIL", []),
+    ("web.loki", "A", "SERVFAIL", []),
+    ("y" * 52 + ".snode", "A", "SERVFAIL", []),
+    ("we_b.loki", "A", "NXDOMAIN", []),
+]
+
+
+@pytest.mark.parametrize(("name", "qtype", "code", "records"), ROUTER_TABLE)
+def test_a_router_answers_its_share(name: str, qtype: str, code: str, records: list[str]) -> None:
     zone = KnownZone()
-    zone.router = None
-    assert told(answer(question("random.snode"), zone)) == ("NXDOMAIN", [])
+    zone.own = ROUTER_NAME
+    found = answer(question(name, qtype), zone)
+    assert told(found) == (code, records)
 
 
 def test_what_is_not_one_plain_internet_question_gets_its_code() -> None:

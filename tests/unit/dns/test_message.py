@@ -12,6 +12,7 @@ from lokinet_node.dns.message import (
     Code,
     Labels,
     Record,
+    Service,
     Type,
     addresses_in,
     decode_query,
@@ -19,6 +20,7 @@ from lokinet_node.dns.message import (
     encode_empty,
     encode_error,
     encode_missing,
+    fit_datagram,
 )
 from lokinet_node.dns.upstream import decode_forwarded
 
@@ -89,6 +91,9 @@ RECORDS = [
     (Record(OWNER, Type.PTR, (b"x", b"loki")), "x.loki."),
     (Record(OWNER, Type.MX, (b"x", b"loki")), "1 x.loki."),
     (Record(OWNER, Type.TXT, b"netid=x;"), '"netid=x;"'),
+    (Record(OWNER, Type.TXT, b"x" * 255 + b"yz"), '"' + "x" * 255 + '","yz"'),
+    (Record(OWNER, Type.SRV, Service(1, 2, 3, (b"x", b"loki"))), "1 2 3 x.loki."),
+    (Record(OWNER, Type.SRV, Service(0, 0, 0, ())), "0 0 0 ."),
 ]
 
 
@@ -123,6 +128,31 @@ def test_edns_is_answered_with_edns_and_only_then() -> None:
     assert query.edns_version == 0
     (opt,) = dnslib.DNSRecord.parse(encode_error(query, Code.BADVERS)).ar
     assert (opt.rtype, opt.rclass, opt.ttl >> 24) == (41, 1232, 1)
+
+
+@pytest.mark.parametrize(
+    ("announced", "taken"), [(None, 512), (0, 512), (600, 600), (1232, 1232), (4096, 1232)]
+)
+def test_an_answer_too_long_for_the_asker_says_so_and_has_no_records(
+    announced: int | None, taken: int
+) -> None:
+    question = dnslib.DNSRecord.question("a.loki", "SRV")
+    if announced is not None:
+        question.add_ar(dnslib.EDNS0(udp_len=announced))
+    query = decode_query(question.pack())
+    sizes = set()
+    for count in range(80):
+        record = Record(query.asked, Type.SRV, Service(1, 2, 3, (b"x", b"loki")))
+        answer = encode_answer(query, (record,) * count) if count else encode_empty(query, OWNER)
+        fitted = fit_datagram(query, answer)
+        message = dnslib.DNSRecord.parse(fitted)
+        if message.header.tc:
+            assert (message.rr, message.header.rcode) == ([], 0)
+            assert len(answer) > taken
+        else:
+            assert fitted == answer
+            sizes.add(len(fitted))
+    assert taken - 30 < max(sizes) <= taken
 
 
 def test_the_longest_answer_fits_the_smallest_datagram() -> None:

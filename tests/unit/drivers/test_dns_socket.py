@@ -10,15 +10,20 @@ from typing import Any
 import dnslib
 import pytest
 
-from lokinet_node.base.addresses import Endpoint
+from lokinet_node.base.addresses import Endpoint, parse_ipv4
 from lokinet_node.base.errors import LokinetError, OperatorError
+from lokinet_node.base.ids import LokiAddress, RouterID
+from lokinet_node.base.names import parse_key
+from lokinet_node.base.srv import SrvRecord, parse_srv
 from lokinet_node.base.units import SECOND, Micros
-from lokinet_node.drivers import dns_socket, dns_upstream
-from lokinet_node.drivers.dns_socket import DnsServer, Resolve
+from lokinet_node.drivers import dns_resolver, dns_socket, dns_upstream
+from lokinet_node.drivers.dns_resolver import Resolver
+from lokinet_node.drivers.dns_socket import DnsServer
 from lokinet_node.drivers.dns_upstream import Forwarder
 from lokinet_node.drivers.log import Log
-from tests.unit.dns.zones import OWN, REMOTE, KnownZone
+from tests.unit.dns.zones import OWN, REMOTE, ROUTER, ROUTER_NAME, KnownZone
 
+Resolve = Callable[[str, bytes], Awaitable[str | None]]
 ANYWHERE = Endpoint("127.0.0.1", 0)
 NAME = REMOTE + ".loki"
 
@@ -72,6 +77,29 @@ async def ask(server: Endpoint, data: bytes) -> tuple[str, list[str]]:
     return outcome(reply)
 
 
+class Asker:
+    """Facts that are there at once, or whatever a test makes of `address`."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self.resolve = resolve
+
+    async def address(self, kind: str, key: bytes) -> int | None:
+        found = await self.resolve(kind, key)
+        return None if found is None else parse_ipv4(found)
+
+    async def name(self, name: str) -> LokiAddress | None:
+        return LokiAddress(parse_key(REMOTE)) if name == "web.loki" else None
+
+    async def services(self, address: LokiAddress) -> tuple[SrvRecord, ...] | None:
+        return (parse_srv("_http._tcp 1 2 80"),) + (parse_srv("_many._tcp 1 2 3 x.loki"),) * 60
+
+    async def contact(self, router: RouterID) -> str | None:
+        return "x" * 300
+
+    async def random_router(self) -> RouterID | None:
+        return ROUTER
+
+
 def serve(
     body: Callable[[Endpoint], Awaitable[None]],
     resolve: Resolve,
@@ -79,19 +107,37 @@ def serve(
     timeout: Micros = 20 * SECOND,
 ) -> None:
     async def main() -> None:
-        server = DnsServer(KnownZone(), resolve, forwarder, timeout, Log("none"))
+        resolver = Resolver(KnownZone(), Asker(resolve), forwarder, timeout, Log("none"))
+        server = DnsServer(resolver)
         (bound,) = await server.open([ANYWHERE])
         try:
             async with asyncio.timeout(20):
                 await body(bound)
         finally:
             await server.close()
+            await resolver.close()
 
     asyncio.run(main())
 
 
+def resolver(forwarder: Forwarder | None) -> Resolver:
+    return Resolver(KnownZone(), Asker(nobody), forwarder, SECOND, Log("none"))
+
+
+async def ask_stream(server: Endpoint, data: bytes) -> tuple[str, list[str]]:
+    reader, writer = await asyncio.open_connection(*server)
+    writer.write(len(data).to_bytes(2, "big") + data)
+    reply = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+    writer.close()
+    return outcome(reply)
+
+
 async def nobody(_kind: str, _key: bytes) -> str | None:
     return None
+
+
+async def nine(_kind: str, _key: bytes) -> str | None:
+    return "172.16.0.9"
 
 
 def test_what_is_known_is_answered_over_udp_and_tcp_alike() -> None:
@@ -172,9 +218,9 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(server: Endpoint) -> None:
         waiting = await connect(server)
         waiting.transport.sendto(packed())
-        monkeypatch.setattr(dns_socket, "MAX_NAMES", 1)
+        monkeypatch.setattr(dns_resolver, "MAX_SEARCHES", 1)
         assert await ask(server, packed("y" * 52 + ".loki")) == ("SERVFAIL", [])
-        monkeypatch.setattr(dns_socket, "MAX_WAITING", 1)
+        monkeypatch.setattr(dns_resolver, "MAX_WAITING", 1)
         assert await ask(server, packed()) == ("SERVFAIL", [])
         assert await ask(server, packed("localhost.loki", "CNAME")) == ("NOERROR", [OWN + "."])
         waiting.transport.close()
@@ -229,15 +275,69 @@ def test_other_names_are_forwarded_and_ours_never_are() -> None:
         dead_protocol.transport.close()
         address, protocol = await upstream(respond)
         forwarder = Forwarder([dead, address], KnownZone().tun_range)
-        server = DnsServer(KnownZone(), nobody, forwarder, SECOND, Log("none"))
+        server = DnsServer(resolver(forwarder))
         (bound,) = await server.open([ANYWHERE])
         async with asyncio.timeout(20):
             assert await ask(bound, packed("Example.com")) == ("NOERROR", ["192.0.2.7"])
-            for ours in (NAME, "web.LOKI", "x.snode", "4.0.16.172.in-addr.arpa"):
+            for ours in (NAME, "no.LOKI", "x.snode", "4.0.16.172.in-addr.arpa"):
                 assert (await ask(bound, packed(ours)))[0] == "NXDOMAIN"
         await server.close()
         protocol.transport.close()
         assert protocol.received.qsize() == 1
+
+    asyncio.run(main())
+
+
+def test_what_takes_several_searches_is_answered_after_the_last() -> None:
+    async def body(server: Endpoint) -> None:
+        assert await ask(server, packed("www.Web.loki")) == ("NOERROR", ["172.16.0.9"])
+        assert await ask(server, packed("_http._tcp.web.loki", "SRV")) == (
+            "NOERROR",
+            ["1 2 80 web.loki."],
+        )
+        code, records = await ask(server, packed("random.snode"))
+        assert (code, records) == ("NOERROR", [ROUTER_NAME + ".", "172.16.0.9"])
+        code, (text,) = await ask(server, packed(ROUTER_NAME, "TXT"))
+        assert text == '"' + "x" * 255 + '","' + "x" * 45 + '"'
+
+    serve(body, nine)
+
+
+def test_an_answer_too_long_for_a_datagram_is_had_over_tcp() -> None:
+    question = packed("_many._tcp.web.loki", "SRV")
+
+    async def body(server: Endpoint) -> None:
+        client = await connect(server)
+        client.transport.sendto(question)
+        reply = dnslib.DNSRecord.parse(await client.received.get())
+        assert (reply.header.tc, reply.rr) == (1, [])
+        client.transport.close()
+        code, records = await ask_stream(server, question)
+        assert (code, len(records)) == ("NOERROR", 60)
+
+    serve(body, nine)
+
+
+def test_what_is_asked_over_tcp_is_forwarded_over_tcp() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        data = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        query = dnslib.DNSRecord.parse(data)
+        zone = "\n".join(f"{query.q.qname} 60 A 192.0.2.{host}" for host in range(1, 101))
+        reply = query.replyZone(zone).pack()
+        writer.write(len(reply).to_bytes(2, "big") + reply)
+        writer.close()
+
+    async def main() -> None:
+        upstream_server = await asyncio.start_server(answer, *ANYWHERE)
+        address = Endpoint(*upstream_server.sockets[0].getsockname())
+        forwarder = Forwarder([address], KnownZone().tun_range)
+        server = DnsServer(resolver(forwarder))
+        (bound,) = await server.open([ANYWHERE])
+        async with asyncio.timeout(20):
+            code, records = await ask_stream(bound, packed("example.com"))
+        assert (code, len(records)) == ("NOERROR", 100)
+        await server.close()
+        upstream_server.close()
 
     asyncio.run(main())
 
@@ -253,7 +353,7 @@ def test_an_upstream_that_lies_or_sleeps_is_waited_out(monkeypatch: pytest.Monke
     async def main() -> None:
         address, protocol = await upstream(lie)
         forwarder = Forwarder([address], KnownZone().tun_range)
-        server = DnsServer(KnownZone(), nobody, forwarder, SECOND, Log("none"))
+        server = DnsServer(resolver(forwarder))
         (bound,) = await server.open([ANYWHERE])
         assert await ask(bound, packed("example.com")) == ("SERVFAIL", [])
         await server.close()
@@ -279,7 +379,7 @@ def test_an_address_that_is_taken_is_named_and_nothing_stays_open() -> None:
     async def main() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", 0))
-            server = DnsServer(KnownZone(), nobody, None, SECOND, Log("none"))
+            server = DnsServer(resolver(None))
             free = Endpoint("127.0.0.2", taken.getsockname()[1])
             with pytest.raises(OperatorError, match="already running") as caught:
                 await server.open([free, Endpoint(*taken.getsockname())])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lokinet_node.node.client import Resolved
+from lokinet_node.node.questions import Resolved
 from lokinet_node.path.own_path import State
 from lokinet_node.session.addresses import remote_loki
 from lokinet_node.testing.builders import ClientMachine, World
