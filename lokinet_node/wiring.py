@@ -19,6 +19,7 @@ from lokinet_node.drivers.dns_upstream import Forwarder
 from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
 from lokinet_node.drivers.tun import Tun
+from lokinet_node.listing import Listing
 from lokinet_node.naming import Naming
 from lokinet_node.netdb.choose import Rules
 from lokinet_node.node.client import ClientRole
@@ -97,6 +98,9 @@ class Wiring:
             config.network.resolve_timeout + SECOND,
             log,
         )
+        self._listing: Listing | None = None
+        if config.chain is not None and isinstance(self.role, RouterRole):
+            self._listing = Listing(config.chain, self.node, self.role, clock, log)
         self._control: ControlSocket | None = None
         self._dns: DnsServer | None = None
 
@@ -162,6 +166,9 @@ class Wiring:
     async def serve(self, after: Callable[[], None]) -> None:
         """Open control socket and resolver; `after` is to be called when they made the node act."""
         self._naming.after = after
+        if self._listing is not None:
+            self._listing.after = after
+            self._listing.start()
         config = self._config
         self.handle_effects()
         if config.api.path is not None:
@@ -178,6 +185,8 @@ class Wiring:
 
     async def stop(self) -> None:
         """Close what `serve` opened."""
+        if self._listing is not None:
+            await self._listing.close()
         if self._dns is not None:
             await self._dns.close()
         await self._resolver.close()
@@ -209,6 +218,8 @@ class Wiring:
         now = self._clock()
         if isinstance(self.role, RouterRole):
             report = router_report(self.node, self.role)
+            if self._listing is not None:
+                report["chain"]["reachable"] = self._listing.is_reachable
         else:
             report = client_report(self.node, self.role, now)
         if self.tun is not None:

@@ -14,8 +14,8 @@ from lokinet_node.base.errors import WireError
 from lokinet_node.base.ids import BlindedKey, Handle, RouterID
 from lokinet_node.base.units import SECOND
 from lokinet_node.dht.store import IntrosetStore
-from lokinet_node.node.name_desk import NameDesk
 from lokinet_node.node.own_contact import ContactSigned, OwnContact, RouterKeys
+from lokinet_node.ons.desk import NameDesk
 from lokinet_node.path.pump import CellPump
 from lokinet_node.path.transit import Hop, Transit
 from lokinet_node.wire import control as wire
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
     from lokinet_node.burst import Cells
     from lokinet_node.link.links import Link
-    from lokinet_node.node.name_desk import Chain
     from lokinet_node.node.network import Network
+    from lokinet_node.ons.desk import Chain
     from lokinet_node.path.lanes import EndLane, OwnerLane
     from lokinet_node.wire.contact import Contact
     from lokinet_node.wire.oxend import ServiceNodes

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.units import MILLISECOND, Micros
 from lokinet_node.crypto.ons import encrypt_value, name_hash
-from lokinet_node.node.name_desk import NO_WORD, ChainSays
+from lokinet_node.ons.desk import NO_WORD, ChainSays
 from lokinet_node.wire.kinds import Status
 from lokinet_node.wire.oxend import ServiceNodes
 
@@ -106,5 +106,5 @@ class _Port:
     machine: RouterMachine
 
     def ask(self, name_hash: bytes) -> None:
-        """See node.name_desk.Chain."""
+        """See ons.desk.Chain."""
         self.chain._ask(self.machine, name_hash)

@@ -10,8 +10,8 @@ from lokinet_node.base.ids import LokiAddress
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
 from lokinet_node.crypto.ons import encrypt_value
-from lokinet_node.node.name_desk import ChainSays
 from lokinet_node.node.router import RouterRole
+from lokinet_node.ons.desk import ChainSays
 from lokinet_node.ons.verdict import Failed, Found, NotRegistered
 from lokinet_node.path.own_path import Path
 from lokinet_node.path.transit import Hop
