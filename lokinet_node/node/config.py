@@ -18,7 +18,7 @@ from lokinet_node.node import config_parts as parts
 from lokinet_node.node.config_reader import Reader, boolean, integer, limited, plain
 from lokinet_node.node.config_rules import check_rules
 from lokinet_node.node.config_schema import Role
-from lokinet_node.node.ini import Problem, Source, parse_ini
+from lokinet_node.node.ini import Entry, Problem, Source, parse_ini
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["Config", "ConfigError", "Role", "Source", "Surroundings", "parse_config"]
+
+OVERRIDES = "conf.d/overrides.ini"
+"""Beside the main file: what `llarp.config` writes. DIFFERS: Lokinet adds these values to those in
+other files, so that its own overrides are duplicates."""
 
 
 class ConfigError(OperatorError):
@@ -100,12 +104,13 @@ def parse_config(sources: Sequence[Source], role: Role | None, around: Surroundi
 
     Without a role the text decides: section `[lokid]` makes a router.
     """
-    entries, problems = parse_ini(sources)
+    parsed = parse_ini(sources)
     if role is None:
-        is_router = any(entry.section == "lokid" for entry in entries)
+        is_router = any(section.name == "lokid" for section in parsed.sections)
         role = Role.ROUTER if is_router else Role.CLIENT
-    reader = Reader(entries, role, sources[0].path)
-    reader.problems[:0] = problems
+    reader = Reader(_overridden(parsed.entries), role, sources[0].path)
+    reader.problems[:0] = parsed.problems
+    reader.check_sections(parsed.sections)
     config = _read(reader, sources[0].path, around)
     check_rules(reader, config)
     if reader.problems:
@@ -113,6 +118,16 @@ def parse_config(sources: Sequence[Source], role: Role | None, around: Surroundi
         found = sorted(reader.problems, key=lambda p: (files.index(p.place.path), p.place.line))
         raise ConfigError(found)
     return config
+
+
+def _overridden(entries: list[Entry]) -> list[Entry]:
+    """Without the entries whose key stands in `conf.d/overrides.ini`, but for those there."""
+    over = {(e.section, e.key) for e in entries if _is_override(e)}
+    return [e for e in entries if _is_override(e) or (e.section, e.key) not in over]
+
+
+def _is_override(entry: Entry) -> bool:
+    return entry.place.path.endswith(OVERRIDES)
 
 
 def _read(reader: Reader, path: str, around: Surroundings) -> Config:

@@ -21,7 +21,7 @@ from lokinet_node.node.config_schema import (
     Role,
     Support,
 )
-from lokinet_node.node.ini import Entry, Place, Problem
+from lokinet_node.node.ini import Entry, Place, Problem, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +48,12 @@ class Reader:
         self._entries: dict[tuple[str, str], list[Entry]] = {}
         for entry in entries:
             self._accept(entry)
+
+    def check_sections(self, sections: Iterable[Section]) -> None:
+        """Report unknown ones where they begin, empty or not."""
+        for name, place in sections:
+            if name not in SCHEMA and name != CONNECT_SECTION and name not in DEPRECATED_SECTIONS:
+                self._add(place, f"unknown section [{name}]{_hint(name, SCHEMA)}")
 
     def one(self, section: str, key: str, parse: Parser[T], default: T) -> T:
         """The parsed value of a key, or the default where it is missing or wrong."""
@@ -108,9 +114,7 @@ class Reader:
             return
         keys = SCHEMA.get(entry.section)
         if keys is None:
-            message = f"unknown section [{entry.section}]{_hint(entry.section, SCHEMA)}"
-            self._add(entry.place, message)
-            return
+            return  # check_sections says so, once
         entry = _modern(entry) if entry.section == "bind" else entry
         key = keys.get(entry.key)
         if key is None:

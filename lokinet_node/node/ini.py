@@ -1,4 +1,4 @@
-"""Lokinet's ini grammar: texts to a flat list of entries that know where they stood.
+"""Lokinet's ini grammar: texts to flat lists of sections and entries that know where they stood.
 
     blank, `; text`, `# text`      ignored
     [section]                      the entries that follow belong to it
@@ -60,16 +60,31 @@ class Entry:
     place: Place
 
 
-def parse_ini(sources: Iterable[Source]) -> tuple[list[Entry], list[Problem]]:
-    """Every entry of every source in order, and every line that is none."""
-    entries: list[Entry] = []
-    problems: list[Problem] = []
+class Section(NamedTuple):
+    """One `[section]` line, whether anything follows it or not."""
+
+    name: str
+    place: Place
+
+
+class Parsed(NamedTuple):
+    """What the lines of some files are."""
+
+    entries: list[Entry]
+    sections: list[Section]
+    problems: list[Problem]
+
+
+def parse_ini(sources: Iterable[Source]) -> Parsed:
+    """Every entry and section of every source in order, and every line that is neither."""
+    parsed = Parsed([], [], [])
     for source in sources:
-        _parse_source(source, entries, problems)
-    return entries, problems
+        _parse_source(source, parsed)
+    return parsed
 
 
-def _parse_source(source: Source, entries: list[Entry], problems: list[Problem]) -> None:
+def _parse_source(source: Source, parsed: Parsed) -> None:
+    entries, sections, problems = parsed
     section: str | None = None
     text = source.text.removeprefix("\ufeff")
     for number, raw in enumerate(_LINE_ENDS.split(text), start=1):
@@ -79,7 +94,9 @@ def _parse_source(source: Source, entries: list[Entry], problems: list[Problem])
             continue
         if line[0] == "[":
             section = line[1:-1].strip() if line[-1] == "]" else ""
-            if not section:
+            if section:
+                sections.append(Section(section, place))
+            else:
                 problems.append(Problem(place, f"{line!r} is not a [section]"))
             continue
         key, equals, value = line.partition("=")

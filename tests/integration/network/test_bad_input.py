@@ -113,7 +113,7 @@ def test_a_corrupt_key_file_is_named_by_up(own_testnet: Network, file: str) -> N
     ("text", "said"),
     [
         ("[router]\nnetid=private\nnickname\n", "3: 'nickname' is neither [section] nor key=value"),
-        ("[netwrok]\nhops=3\n", "2: unknown section [netwrok], did you mean 'network'?"),
+        ("[netwrok]\nhops=3\n", "1: unknown section [netwrok], did you mean 'network'?"),
         ("[network]\nhosp=3\n", "2: unknown key 'hosp' in [network], did you mean 'hops'?"),
         ("[network]\nhops=nine\n", "2: [network] hops=: 'nine' is not a whole number"),
     ],

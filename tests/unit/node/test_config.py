@@ -156,6 +156,18 @@ def test_conf_d_files_add_and_never_override() -> None:
         client("[network]\nhops=3\n", "[network]\nhops=3\n")
 
 
+def test_overrides_take_the_place_of_what_other_files_say() -> None:
+    main = Source("/n/a.ini", "[network]\nhops=2\npaths=4\n[dns]\nupstream=192.0.2.1\n")
+    beside = Source("/n/conf.d/10-more.ini", "[dns]\nupstream=192.0.2.2\n[logging]\nlevel=warn\n")
+    over = Source(
+        "/n/conf.d/overrides.ini",
+        "[network]\nhops=3\n[dns]\nupstream=192.0.2.3\nupstream=192.0.2.4\n",
+    )
+    config = parse_config([main, beside, over], Role.CLIENT, AROUND)
+    assert (config.network.hops, config.network.paths, config.log.level) == (3, 4, "warn")
+    assert [one.ip for one in config.dns.upstream] == ["192.0.2.3", "192.0.2.4"]
+
+
 def test_old_bind_keys_are_still_understood() -> None:
     assert client("[bind]\n*=7000\n").outbound == Endpoint("0.0.0.0", 7000)
     config = router(PRIVATE + "block-bogons=0\n[lokid]\nenabled=0\n[bind]\n10.0.0.2=1091\n")
@@ -191,7 +203,9 @@ def test_unsupported_features_may_be_switched_off(line: str) -> None:
 
 BAD_CLIENT = [
     ("[network]\nhosp=4\n", 2, "unknown key 'hosp' in [network], did you mean 'hops'?"),
-    ("[newtork]\nhops=4\n", 2, "unknown section [newtork], did you mean 'network'?"),
+    ("[newtork]\nhops=4\n", 1, "unknown section [newtork], did you mean 'network'?"),
+    ("[dns]\n\n[newtork]\n", 3, "unknown section [newtork], did you mean 'network'?"),
+    ("[Dns]\n[network]\n", 1, "unknown section [Dns], did you mean 'dns'?"),
     ("[network]\nwhatever\n", 2, "neither"),
     ("[network]\nhops=9\n", 2, "9 is not between 1 and 8"),
     ("[network]\nhops=four\n", 2, "'four' is not a whole number"),
@@ -313,6 +327,11 @@ def test_a_bad_router_line_is_named_and_explained(text: str, line: int, words: s
     assert len(found) == 1
     assert found[0].startswith(f"0.ini:{line}: " if line else "0.ini: ")
     assert words in found[0]
+
+
+def test_an_empty_lokid_section_makes_a_router_too() -> None:
+    with pytest.raises(ConfigError, match="a router needs inbound"):
+        parse_config([Source("0.ini", "[lokid]\n")], None, AROUND)
 
 
 def test_a_lokid_section_makes_a_router_unless_the_role_is_said() -> None:
