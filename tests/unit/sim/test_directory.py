@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
+from lokinet_node.link.link import Link
 from lokinet_node.testing.builders import RouterMachine, World
+from lokinet_node.wire import control as wire
+from lokinet_node.wire.control import LinkKind, Status
 from tests.unit.sim.networks import SHORT
 
 
@@ -22,6 +29,52 @@ def test_an_introset_is_found_when_three_of_its_four_holders_are_gone() -> None:
     resolved = world.resolve(alice, web.remote, 60)
     assert resolved.ip4 is None, "nobody is there any more"
     assert resolved.reason == "no answer", "but its introset was found"
+
+
+def refuse(holder: RouterMachine) -> None:
+    """It answers every lookup of a neighbour with a refusal, and its own paths with a denial."""
+    role = holder.role
+    role.store.find = lambda *_: None  # type: ignore[method-assign]
+    serve = role._serve
+
+    def refused(link: Link, kind: int, payload: bytes, now: int) -> None:
+        if kind != LinkKind.FIND:
+            serve(link, kind, payload, now)
+            return
+        answer = wire.FindAnswer(wire.decode_find(payload).request, Status.REFUSED)
+        told = wire.encode_find_answer(answer)
+        holder.node.network.send_message(link, LinkKind.FOUND, told, now)
+
+    role._serve = refused  # type: ignore[method-assign]
+
+
+def deny(holder: RouterMachine) -> None:
+    """It says of everything that it has nothing."""
+    holder.role.store.find = lambda *_: None  # type: ignore[method-assign]
+
+
+def ignore(holder: RouterMachine) -> None:
+    """It answers no lookup of a neighbour at all."""
+    holder.role.store.find = lambda *_: None  # type: ignore[method-assign]
+    holder.role._serve = lambda *_: None  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("fault", [refuse, deny, ignore])
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_a_fresh_client_finds_an_introset_that_three_of_its_four_holders_keep_back(
+    seed: int, fault: Callable[[RouterMachine], None]
+) -> None:
+    world = World(seed=seed, routers=10)
+    web = world.client("web")
+    world.settle()
+    assert len(holders(world)) == 4
+    for holder in holders(world)[:3]:
+        fault(holder)
+    alice = world.client("alice", reachable=False)
+    world.settle()
+    start = world.network.now
+    assert world.resolve(alice, web.remote, 20).ip4 is not None
+    assert world.network.now - start < 5_000_000
 
 
 def test_an_introset_whose_holders_are_all_gone_is_not_found() -> None:
