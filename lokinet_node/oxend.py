@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _serve(options: argparse.Namespace, directory: str, log: Log) -> int:
     """Serve until a signal; 0."""
+    told = _listen_to_signals()
     rpc = parse_listener(options.rpc)
     admin = parse_listener(options.admin or f"unix:{directory}/admin.sock")
     now = start_clock()
@@ -78,21 +79,20 @@ async def _serve(options: argparse.Namespace, directory: str, log: Log) -> int:
                 height=store.height,
                 block_time_s=options.block_time,
             )
-            await _until_told(server)
+            await server.run(told)
         finally:
             await server.close()
         log.info("chain.ended", height=store.height)
     return 0
 
 
-async def _until_told(server: Server) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def _listen_to_signals() -> asyncio.Event:
+    """Set once SIGINT or SIGTERM has come."""
+    told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    serving = asyncio.create_task(server.run())
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, serving.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+        loop.add_signal_handler(number, told.set)
+    return told
 
 
 class _Parser(argparse.ArgumentParser):

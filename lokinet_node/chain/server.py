@@ -33,7 +33,7 @@ Tell = Callable[[str, str], None]
 
 
 class Server:
-    """Serves until `run` is cancelled or the store fails."""
+    """Serves until it is told to stop or the store fails."""
 
     def __init__(
         self, service: Service, rpc: Listener, admin: Listener, block_time_s: float, tell: Tell
@@ -43,37 +43,43 @@ class Server:
         self._block_time_s = block_time_s
         self._tell = tell
         self._servers: list[asyncio.Server] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: tuple[set[asyncio.Task[None]], ...] = (set(), set())
+        """Of each listener: readers cannot use up the writers'."""
         self._failed = asyncio.Event()
 
     async def open(self) -> list[str]:
         """Listen; where, as `rpc=... admin=...` values. OperatorError where it cannot be had."""
         bound = []
-        for listener, may_write in self._listeners:
+        for (listener, may_write), connections in zip(
+            self._listeners, self._connections, strict=True
+        ):
             answer = partial(self._service.answer, may_write=may_write)
             listening = _listen(listener)
             bound.append(_where(listener, listening))
-            accept = partial(self._accept, answer)
+            accept = partial(self._accept, answer, connections)
             self._servers.append(await asyncio.start_server(accept, sock=listening))
         return bound
 
-    async def run(self) -> None:
-        """Close blocks when they are due; StoreFailed ends it."""
+    async def run(self, told_to_stop: asyncio.Event) -> None:
+        """Close blocks when they are due, until told to stop; StoreFailed ends it, too."""
         timer = asyncio.create_task(self._make_blocks())
+        ends = [asyncio.create_task(event.wait()) for event in (told_to_stop, self._failed)]
         try:
-            await self._failed.wait()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            timer.cancel()
-        assert self._service.failure is not None
-        raise self._service.failure
+            for task in (timer, *ends):
+                task.cancel()
+        if self._service.failure is not None:
+            raise self._service.failure
 
     async def close(self) -> None:
         """Stop listening, end every connection, leave no socket behind."""
         for server in self._servers:
             server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        everybody = [task for connections in self._connections for task in connections]
+        for task in everybody:
+            task.cancel()
+        await asyncio.gather(*everybody, return_exceptions=True)
         for listener, _ in self._listeners:
             if isinstance(listener, UnixPath):
                 with contextlib.suppress(OSError):
@@ -100,19 +106,20 @@ class Server:
     async def _accept(
         self,
         answer: Callable[[bytes], bytes],
+        connections: set[asyncio.Task[None]],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections.add(task)
+        connections.add(task)
         try:
-            if len(self._connections) <= MAX_CONNECTIONS:
+            if len(connections) <= MAX_CONNECTIONS:
                 await self._converse(Door(answer), reader, writer)
         except (ConnectionError, TimeoutError):
             pass  # the other end left or fell silent; nothing is owed to it
         finally:
-            self._connections.discard(task)
+            connections.discard(task)
             writer.close()
 
     async def _converse(
