@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-__all__ = ["MODEL_TAGS", "Location", "complaint", "did_you_mean"]
+__all__ = ["MODEL_TAGS", "Location", "Problem", "complaint", "did_you_mean"]
 
 Location = tuple[str | int, ...]
 QUOTED = re.compile(r"'([^']*)'")
@@ -22,10 +23,19 @@ MODEL_TAGS = ("role", "kind")
 """Keys that pick a model where several are possible."""
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong and where: `location` is the path of keys to the culprit."""
+
+    location: Location
+    message: str
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`: did you mean 'client'?`, or nothing if nothing is near."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1)
-    return f": did you mean {near[0]!r}?" if near else ""
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f": did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
 def complaint(detail: ErrorDetails, raw: object, model: type[BaseModel]) -> tuple[Location, str]:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from orchestrator.complaints import MODEL_TAGS
 from orchestrator.topology import Topology
-from orchestrator.units import DURATION_PATTERN
+from orchestrator.units import DURATION_PATTERN, RATE_PATTERN
 
 __all__ = ["commented_rest", "field_texts", "json_schema", "topology_page"]
 
@@ -114,6 +114,8 @@ def _describe(schema: Schema, model: type[BaseModel]) -> None:
     for entry in schema["properties"].values():
         if "patternProperties" in entry:
             entry["additionalProperties"] = False
+        if entry.get("pattern") == DURATION_PATTERN and "default" in entry:
+            entry["default"] = f"{entry['default']:g}s"  # as it is written
     for name, field in model.model_fields.items():
         entry = schema["properties"][_written(name, field)]
         entry.pop("title", None)
@@ -210,8 +212,8 @@ def _plain_kind(entry: Schema) -> str:
     if low is not None:
         return f"{low} to {high}" if high is not None else f"{low} or more"
     names = {"integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
-    is_duration = entry.get("pattern") == DURATION_PATTERN
-    return "duration" if is_duration else names.get(str(kind), "text")
+    written = {DURATION_PATTERN: "duration", RATE_PATTERN: "rate"}.get(entry.get("pattern", ""))
+    return written or names.get(str(kind), "text")
 
 
 def _comment(name: str, entry: Schema) -> str:

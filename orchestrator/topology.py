@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from orchestrator.checklist import Expectation, expectation_problems
+from orchestrator.complaints import Problem
 from orchestrator.models import Name, Parameter, Port, Strict
 
 __all__ = [
@@ -174,6 +176,10 @@ class Topology(Strict):
     """Values for the nodes' section `[private-network]`, such as `path-lifetime: 10 min`."""
     nodes: Annotated[dict[Name, Group], Field(min_length=1, max_length=62)]
     """Groups of nodes by name."""
+    tests: list[Expectation] = Field(
+        default=[], examples=[[{"http": {"from": "alice", "to": "web"}}]]
+    )
+    """What must hold of the network: `testnet test` checks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +190,6 @@ class Member:
     group_name: str
     group: RouterGroup | ClientGroup | ServiceGroup
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong and where: `location` is the path of keys to the culprit."""
-
-    location: tuple[str | int, ...]
-    message: str
 
 
 def members(topology: Topology) -> tuple[Member, ...]:
@@ -211,6 +209,8 @@ def problems(topology: Topology) -> list[Problem]:
     nodes = members(topology)
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
     found = _name_problems(nodes)
+    tuns = {node.name: getattr(node.group, "tun", True) for node in nodes}
+    found += expectation_problems(topology.tests, tuns)
     if not routers:
         found.append(
             Problem(("nodes",), "no group has role router: add `router: {role: router, count: 4}`")

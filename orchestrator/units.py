@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["DURATION_PATTERN", "format_rate", "format_seconds", "parse_duration", "parse_rate"]
+__all__ = [
+    "DURATION_PATTERN",
+    "RATE_PATTERN",
+    "format_rate",
+    "format_seconds",
+    "parse_duration",
+    "parse_rate",
+]
 
 SECONDS_PER_UNIT = {
     "ms": 0.001,
@@ -19,6 +26,7 @@ DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(" + "|".join(SECONDS_PER_UNIT) + r")\s*$
 """The same for readers of a schema."""
 BITS_PER_UNIT = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
 RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?bit/s)")
+RATE_PATTERN = r"^\s*\d+(\.\d+)?\s*[kMG]?bit/s\s*$"
 
 
 def parse_duration(text: str) -> float:

@@ -11,6 +11,7 @@ def add_tools(commands: Commands) -> None:
     """Files first, then what looks at the machine."""
     _add_files(commands)
     _add_doctor(commands)
+    _add_test(commands)
     _add_shells(commands)
 
 
@@ -59,6 +60,21 @@ def _add_doctor(commands: Commands) -> None:
     doctor.add_argument(
         "--routers", type=count("routers"), metavar="N", help="as if it had that many routers"
     )
+
+
+def _add_test(commands: Commands) -> None:
+    test = declare(commands, "test", "test", "check what the topology says must hold", json=True)
+    test.add_argument(
+        "topology",
+        nargs="?",
+        metavar="TOPOLOGY",
+        help="whose tests; without it those of the network that is up",
+    )
+    test.add_argument(
+        "-k", metavar="EXPR", help="only tests with such words: 'http and not (bob or eve)'"
+    )
+    test.add_argument("--list", action="store_true", help="print their names and run none")
+    test.add_argument("--junit", metavar="FILE", help="write the results as JUnit's XML too")
 
 
 def _add_shells(commands: Commands) -> None:

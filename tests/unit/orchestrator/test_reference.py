@@ -20,6 +20,7 @@ from orchestrator.topology import Topology
 
 DOCS = Path(__file__).parents[3] / "docs"
 BARE = "name: x\nnodes:\n  router: {role: router, count: 4}\n"
+CLIENTS = "  web: {role: client}\n  alice: {role: client}\n"
 
 
 def accepted_by_models(text: str) -> bool:
@@ -90,6 +91,10 @@ def test_the_schema_takes_every_bundled_topology(path: Path) -> None:
         ("  web: {role: clent}\n", False),
         ("  Web: {role: client}\n", False),
         ("  web: {role: client, tun: true}\n", False),
+        (f"{CLIENTS}tests: [{{ping: {{from: alice, to: web, count: 5}}, eventually: 5s}}]\n", True),
+        (f"{CLIENTS}tests: [{{ping: {{from: alice, to: web}}, eventually: 5}}]\n", False),
+        (f"{CLIENTS}tests: [{{pong: {{from: alice, to: web}}}}]\n", False),
+        (f"{CLIENTS}tests: [{{throughput: {{from: alice, to: web, at-least: 5 MB}}}}]\n", False),
     ],
 )
 def test_schema_and_models_agree(added: str, good: bool) -> None:
@@ -105,7 +110,7 @@ def test_every_comment_of_a_first_file_can_be_taken_as_it_is() -> None:
     for line in network.splitlines()[1:]:
         key = line[2:].partition(":")[0]
         if key not in needed:
-            assert accepted_by_models(f"{line[2:]}\n{BARE}"), line
+            assert accepted_by_models(f"{line[2:]}\n{BARE}{CLIENTS}"), line
             tried += 1
     for group in groups:
         head, *lines = group.splitlines()

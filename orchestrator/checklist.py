@@ -1,0 +1,229 @@
+"""What `tests:` of a topology may say: one model for each kind of check, and what they refer to.
+
+Only the words; how a check is made is in `checks/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from orchestrator.complaints import Location, Problem, did_you_mean
+from orchestrator.models import HostName, Name, Port, Seconds, Strict
+from orchestrator.units import RATE_PATTERN, parse_rate
+
+__all__ = [
+    "AnyCheck",
+    "DnsCheck",
+    "Expectation",
+    "HttpCheck",
+    "OnsCheck",
+    "PingCheck",
+    "ThroughputCheck",
+    "UdpEchoCheck",
+    "expectation_problems",
+]
+
+RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SRV", "TXT"]
+ResponseCode = Literal["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"]
+
+
+def _rate(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError("must be a rate with its unit, for example 10 Mbit/s")
+    return parse_rate(value)
+
+
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate, json_schema_input_type=Annotated[str, Field(pattern=RATE_PATTERN)]),
+]
+"""Bits per second; written with a unit."""
+
+
+class HttpCheck(Strict):
+    """A page comes, asked for with the machine's own curl."""
+
+    from_: Name
+    """The node that asks."""
+    to: HostName
+    """A node, or any name: `web`, `web.loki`."""
+    port: Port | None = None
+    """Where it is asked; without it where the node's application answers, or 80."""
+    path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] = "/"
+    """Of the page."""
+    status: Annotated[int, Field(ge=100, le=599)] = 200
+    """The answer's code."""
+    contains: str | None = None
+    """A text that must be in the page."""
+    at_most: Annotated[Seconds | None, Field(examples=["5s"])] = None
+    """How long it may take."""
+
+
+class DnsCheck(Strict):
+    """A name is answered as expected by the node's resolver."""
+
+    from_: Name
+    """The node that asks."""
+    name: HostName
+    """What is asked for: a name, or a node (its address as a name)."""
+    type: RecordType = "A"
+    """Of the record."""
+    rcode: ResponseCode = "NOERROR"
+    """The answer's code."""
+    answer: str | None = None
+    """A text that one of the records must have; without it any, and none for `rcode` other than
+    NOERROR."""
+    empty: bool = False
+    """There must be no record of that type: NODATA."""
+
+
+class PingCheck(Strict):
+    """Echo requests are answered."""
+
+    from_: Name
+    """The node that asks."""
+    to: HostName
+    """A node, or any name."""
+    count: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many requests, five a second."""
+    lost: Annotated[int, Field(ge=0, le=100)] = 0
+    """How many may go unanswered."""
+    at_most: Annotated[Seconds | None, Field(examples=["200ms"])] = None
+    """The longest average round trip."""
+
+
+class UdpEchoCheck(Strict):
+    """Datagrams come back unchanged, from an echo that the check itself opens at the far end."""
+
+    from_: Name
+    """The node that sends."""
+    to: HostName
+    """The node that answers; with `port` any name where an echo answers."""
+    port: Port | None = None
+    """Of an echo that is there already."""
+    count: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How many datagrams."""
+    size: Annotated[int, Field(ge=8, le=60_000)] = 200
+    """Bytes of each."""
+    lost: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many may be lost."""
+
+
+class ThroughputCheck(Strict):
+    """One TCP connection carries that much; the check itself opens both of its ends."""
+
+    from_: Name
+    """The node that connects and sends."""
+    to: Name
+    """The node that receives."""
+    at_least: Annotated[Rate, Field(examples=["10 Mbit/s"])]
+    """Payload that arrives."""
+    for_: Seconds = 2.0
+    """How long is measured."""
+    reverse: bool = False
+    """`to` sends over the connection instead."""
+
+
+class OnsCheck(Strict):
+    """A bought name leads to a node, as a client sees it."""
+
+    from_: Name
+    """The node that asks."""
+    name: HostName
+    """The name that was bought: `web.loki`."""
+    to: Name
+    """The node whose address it must be."""
+
+
+AnyCheck = HttpCheck | DnsCheck | PingCheck | UdpEchoCheck | ThroughputCheck | OnsCheck
+KINDS = ("http", "dns", "ping", "udp-echo", "throughput", "ons")
+
+
+class Expectation(Strict):
+    """One check: exactly one of the kinds, a name if wanted, and how long it may take to hold."""
+
+    name: str | None = None
+    """What it is called; without it its kind and ends."""
+    eventually: Annotated[Seconds | None, Field(examples=["20s"])] = None
+    """Tried again for that long until it holds; without it once."""
+    http: HttpCheck | None = None
+    """A page comes."""
+    dns: DnsCheck | None = None
+    """A name is answered as expected."""
+    ping: PingCheck | None = None
+    """Echo requests are answered."""
+    udp_echo: UdpEchoCheck | None = None
+    """Datagrams come back unchanged."""
+    throughput: ThroughputCheck | None = None
+    """One TCP connection carries that much."""
+    ons: OnsCheck | None = None
+    """A bought name leads to a node."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Expectation:
+        written = [kind for kind, check in self._kinds() if check is not None]
+        if len(written) != 1:
+            found = " and ".join(written) if written else "none"
+            raise ValueError(f"a test has exactly one of {', '.join(KINDS)}; this has {found}")
+        return self
+
+    def _kinds(self) -> list[tuple[str, AnyCheck | None]]:
+        checks = (self.http, self.dns, self.ping, self.udp_echo, self.throughput, self.ons)
+        return list(zip(KINDS, checks, strict=True))
+
+    @property
+    def kind(self) -> str:
+        """As written: `http`, `udp-echo`."""
+        return next(kind for kind, check in self._kinds() if check is not None)
+
+    @property
+    def check(self) -> AnyCheck:
+        """What must hold."""
+        return next(check for _, check in self._kinds() if check is not None)
+
+    @property
+    def title(self) -> str:
+        """Its name, or `http alice → web`."""
+        if self.name is not None:
+            return self.name
+        match self.check:
+            case DnsCheck(from_=node, type=kind, name=name):
+                return f"dns {node}: {kind} {name}"
+            case OnsCheck(from_=node, name=name, to=to):
+                return f"ons {node}: {name} is {to}"
+            case check:
+                return f"{self.kind} {check.from_} → {check.to}"
+
+
+def expectation_problems(
+    tests: Sequence[Expectation], tuns: Mapping[str, bool]
+) -> Iterator[Problem]:
+    """References to nodes that are not there, or that cannot do what is asked of them.
+
+    Args:
+        tests: of a topology.
+        tuns: whether a node has a tun, by its name.
+    """
+    for number, test in enumerate(tests):
+        where: Location = ("tests", number, test.kind)
+        check = test.check
+        yield from _node((*where, "from"), check.from_, tuns)
+        if isinstance(check, DnsCheck):
+            if "." not in check.name:
+                yield from _node((*where, "name"), check.name, tuns)
+        elif "." not in check.to:
+            yield from _node((*where, "to"), check.to, tuns)
+        elif isinstance(check, UdpEchoCheck) and check.port is None:
+            text = f"{check.to!r} is no node: say at which port of it an echo answers"
+            yield Problem((*where, "to"), text)
+
+
+def _node(location: Location, name: str, tuns: Mapping[str, bool]) -> Iterator[Problem]:
+    if name not in tuns:
+        hint = did_you_mean(name, tuns) or f": there are {', '.join(tuns)}"
+        yield Problem(location, f"no node {name!r}{hint}")
+    elif not tuns[name]:
+        yield Problem(location, f"{name} has no tun device: write `tun: true` in its group")

@@ -1,0 +1,43 @@
+"""Results as JUnit's XML, the form that build servers read."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+
+from orchestrator.checks.suite import Result
+
+__all__ = ["junit"]
+
+
+def junit(network: str, results: Sequence[Result]) -> bytes:
+    """One suite, one case a test; text is escaped by the serialiser."""
+    failures = sum(not result.held for result in results)
+    seconds = sum(result.held.seconds for result in results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=network,
+        tests=str(len(results)),
+        failures=str(failures),
+        errors="0",
+        skipped="0",
+        time=f"{seconds:.3f}",
+    )
+    for result in results:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=f"{network}.{result.test.kind}",
+            name=result.test.title,
+            time=f"{result.held.seconds:.3f}",
+        )
+        verdict = result.held.verdict
+        if not verdict:
+            failure = ElementTree.SubElement(case, "failure", message=verdict.seen)
+            failure.text = f"expected {verdict.expected}\nsaw      {verdict.seen}"
+        else:
+            ElementTree.SubElement(case, "system-out").text = verdict.seen
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"

@@ -1,0 +1,78 @@
+"""Which tests are meant, and results as JUnit's XML."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from orchestrator.checklist import Expectation
+from orchestrator.checks import Held
+from orchestrator.checks.junit import junit
+from orchestrator.checks.suite import Result, chosen_tests
+from orchestrator.checks.verdict import failed, held
+from orchestrator.errors import UsageError
+
+
+def expectation(kind: str, **words: object) -> Expectation:
+    return Expectation.model_validate({kind: words})
+
+
+PAGE = expectation("http", **{"from": "alice", "to": "web"})
+NAME = expectation("dns", **{"from": "bob", "name": "web.loki"})
+ECHO = expectation("udp-echo", **{"from": "bob", "to": "web"})
+ALL = [PAGE, NAME, ECHO]
+
+
+@pytest.mark.parametrize(
+    ("expression", "chosen"),
+    [
+        (None, ALL),
+        ("web", ALL),
+        ("WEB", ALL),
+        ("http", [PAGE]),
+        ("udp-echo", [ECHO]),
+        ("bob and not dns", [ECHO]),
+        ("http or dns", [PAGE, NAME]),
+        ("not (http or dns)", [ECHO]),
+        ("bob and (http or dns)", [NAME]),
+        ("http or dns and bob", [PAGE, NAME]),
+        ("not not http", [PAGE]),
+    ],
+)
+def test_words_pick_tests(expression: str | None, chosen: list[Expectation]) -> None:
+    assert chosen_tests(ALL, expression) == chosen
+
+
+@pytest.mark.parametrize("expression", ["", "(", "http and", "not", "http dns", "(a", "a)", "and"])
+def test_an_expression_that_is_none_is_a_usage_error(expression: str) -> None:
+    with pytest.raises(UsageError, match="cannot be read: write words with and, or, not"):
+        chosen_tests(ALL, expression)
+
+
+def test_no_tests_are_an_error_never_a_success() -> None:
+    with pytest.raises(UsageError, match="the topology has no tests") as caught:
+        chosen_tests([], None)
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match=r"no test matches 'moon': there are http alice → web, d"):
+        chosen_tests(ALL, "moon")
+
+
+def test_junit_has_a_case_for_each_and_the_reason_of_each_failure() -> None:
+    results = [
+        Result(PAGE, Held(held("200", "200, <b>&"), 0.5, 1)),
+        Result(NAME, Held(failed("NOERROR", "SERVFAIL \x1b<x>"), 1.25, 3)),
+    ]
+    suite = ElementTree.fromstring(junit("net", results))[0]
+    assert {key: suite.attrib[key] for key in ("name", "tests", "failures", "time")} == {
+        "name": "net",
+        "tests": "2",
+        "failures": "1",
+        "time": "1.750",
+    }
+    first, second = suite
+    assert first.attrib == {"classname": "net.http", "name": "http alice → web", "time": "0.500"}
+    assert first.findtext("system-out") == "200, <b>&"
+    failure = second.find("failure")
+    assert failure is not None
+    assert failure.text == "expected NOERROR\nsaw      SERVFAIL �<x>"
