@@ -6,11 +6,11 @@ and the resolver, and hands effects of the node to whoever they are for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lokinet_node.base.errors import OperatorError, WireError
 from lokinet_node.base.ground import Ground
-from lokinet_node.base.units import SECOND
+from lokinet_node.base.units import MINUTE, SECOND
 from lokinet_node.crypto.keys import ed25519_keypair
 from lokinet_node.drivers.control import ControlSocket
 from lokinet_node.drivers.dns_resolver import Resolver
@@ -19,7 +19,9 @@ from lokinet_node.drivers.dns_upstream import Forwarder
 from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
 from lokinet_node.drivers.tun import Tun
+from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.listing import Listing
+from lokinet_node.methods import Methods
 from lokinet_node.naming import Naming
 from lokinet_node.netdb.choose import Rules
 from lokinet_node.node.client import ClientRole
@@ -33,9 +35,9 @@ from lokinet_node.node.make import (
     make_router,
 )
 from lokinet_node.node.router import ContactSigned, RouterKeys, RouterRole
-from lokinet_node.node.status import VERSION, client_report, milliseconds, router_report, summary
 from lokinet_node.session.addresses import Remote
 from lokinet_node.wire.contact import pad_netid
+from lokinet_node.wire.link import VERSION as WIRE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from lokinet_node.wire.contact import Contact
 
 Made = TypeVar("Made")
+VERSION_PAUSE = MINUTE
+"""Between two lines that say that somebody speaks another version."""
 GUARDS_FILE = "guards.json"
 GUARDS_LIMIT = 1 << 16
 
@@ -68,7 +72,6 @@ class Wiring:
         self._config = config
         self._clock = clock
         self._log = log
-        self._started = clock()
         self._ground = Ground(
             pad_netid(config.netid.encode()), config.timing, entropy, config.block_bogons
         )
@@ -90,6 +93,7 @@ class Wiring:
                 traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
         own = self.tun.address if self.tun is not None else None
         self._naming = Naming(config, self.node, self.role, own, clock)
+        self._methods = Methods(config, self.node, self.role, clock, log)
         upstream = config.dns.upstream
         self._resolver = Resolver(
             self._naming,
@@ -101,6 +105,8 @@ class Wiring:
         self._listing: Listing | None = None
         if config.chain is not None and isinstance(self.role, RouterRole):
             self._listing = Listing(config.chain, self.node, self.role, clock, log)
+        self._other_versions = 0
+        self._versions_told = -VERSION_PAUSE
         self._control: ControlSocket | None = None
         self._dns: DnsServer | None = None
 
@@ -163,8 +169,11 @@ class Wiring:
 
     # --- serving
 
-    async def serve(self, after: Callable[[], None]) -> None:
-        """Open control socket and resolver; `after` is to be called when they made the node act."""
+    async def serve(self, after: Callable[[], None], stop: Callable[[], None]) -> None:
+        """Open control socket and resolver.
+
+        `after` is to be called when they made the node act, `stop` when somebody wants it to end.
+        """
         self._naming.after = after
         if self._listing is not None:
             self._listing.after = after
@@ -172,12 +181,12 @@ class Wiring:
         config = self._config
         self.handle_effects()
         if config.api.path is not None:
-            handlers = {
-                "llarp.version": self._version,
-                "llarp.status": self._status,
-                "llarp.get_status": self._summary,
-            }
-            self._control = ControlSocket(config.api.path, handlers, self._log)
+            self._control = ControlSocket(
+                config.api.path,
+                self._methods.handlers(self.tun, self._naming, self._resolver, stop),
+                self._log,
+                self._methods.subscriptions(),
+            )
             await self._control.open()
         if config.dns.bind:
             self._dns = DnsServer(self._resolver)
@@ -205,34 +214,24 @@ class Wiring:
                 write_file(self._config.key_files.contact, _record(effect.raw))
             self._naming.take(effect)
             log_effect(self._log, effect)
+        if self.node.network.links.drops[LinkDrop.VERSION] > self._other_versions:
+            self._tell_version()
         if isinstance(self.role, ClientRole) and self.role.guards.changed:
             self.role.guards.changed = False
             write_file(f"{self._config.data_dir}/{GUARDS_FILE}", self.role.guards.dump())
 
-    # --- control socket
-
-    def _version(self, _params: dict[str, Any]) -> dict[str, Any]:
-        return {"version": VERSION, "uptime": milliseconds(self._clock() - self._started)}
-
-    def _status(self, _params: dict[str, Any]) -> dict[str, Any]:
+    def _tell_version(self) -> None:
+        """Somebody speaks another version: that looks like silence from where they are."""
+        self._other_versions = self.node.network.links.drops[LinkDrop.VERSION]
         now = self._clock()
-        if isinstance(self.role, RouterRole):
-            report = router_report(self.node, self.role)
-            if self._listing is not None:
-                report["chain"]["reachable"] = self._listing.is_reachable
-        else:
-            report = client_report(self.node, self.role, now)
-        if self.tun is not None:
-            tun = {"ifname": self.tun.name, "ifaddr": str(self.tun.address)}
-            place = report.get("services", {}).get("default", report)
-            place |= tun
-            if self._config.dns.bind:
-                place["localResolver"] = str(self._config.dns.bind[0])
-        return report
-
-    def _summary(self, _params: dict[str, Any]) -> dict[str, Any]:
-        now = self._clock()
-        return summary(self.node, self.role, now - self._started, now)
+        if now >= self._versions_told + VERSION_PAUSE:
+            self._versions_told = now
+            self._log.warn(
+                "link.version",
+                ours=WIRE_VERSION,
+                handshakes=self._other_versions,
+                hint="a peer speaks another version of the wire; run the same release everywhere",
+            )
 
 
 def _stored_contact(path: str) -> Contact | None:

@@ -131,6 +131,38 @@ def decode_query(data: bytes) -> Query:
     )
 
 
+def new_query(name: str, qtype: int) -> Query:
+    """A question of our own, as if it had been asked; WireError for a name that is none."""
+    try:
+        question = DNSQuestion(DNSLabel(name), qtype, CLASS_IN)
+        return decode_query(bytes(DNSRecord(DNSHeader(bitmap=0, rd=1), q=question).pack()))
+    except Exception as error:  # labels too long, empty or not to be encoded
+        raise WireError(f"{name!r} is no name that DNS knows") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One record of an answer as people read it."""
+
+    name: str
+    type: int
+    qclass: int
+    ttl: int
+    text: str
+
+
+def show_answer(data: bytes) -> tuple[str, list[Shown]]:
+    """The name of the code, and the records of the answer section; WireError if it is none."""
+    try:
+        message: Any = DNSRecord.parse(data)
+        shown = [
+            Shown(str(rr.rname), rr.rtype, rr.rclass, rr.ttl, str(rr.rdata)) for rr in message.rr
+        ]
+    except Exception as error:  # as above
+        raise WireError(f"not a DNS message: {type(error).__name__}") from error
+    return str(dnslib.RCODE.get(message.header.rcode)), shown
+
+
 def encode_answer(query: Query, records: tuple[Record, ...]) -> bytes:
     """Success, with records; without any, what encode_empty says."""
     return _encode(query, Code.NOERROR, [_rr(record) for record in records], [])

@@ -2,10 +2,12 @@
 
     {"id": 1, "method": "llarp.version", "params": {}}
     {"id": 1, "result": ...}   or   {"id": 1, "error": "text"}
+    {"method": "...", "params": {...}}        pushed, to who subscribed to something
 
 Rules: only the user the node runs as, and root, are answered; a line has at most 64 KiB; what
 cannot be understood is answered with an error and the connection goes on, unless the line was
-too long to find its end. Answers come in the order of the questions.
+too long to find its end. Answers come in the order of the questions. A client that does not read
+what is pushed misses it: little is kept for it, and nobody waits.
 """
 
 from __future__ import annotations
@@ -28,22 +30,63 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[[dict[str, Any]], Any]
 """Named parameters -> a JSON value or an awaitable of one; a LokinetError becomes its text."""
+Subscription: TypeAlias = "Callable[[dict[str, Any], Client], Any]"
+"""The same for methods that push lines to who called them."""
 
 MAX_LINE = 64 << 10
 MAX_CLIENTS = 64
 """Connections at a time; more are closed at once."""
+MAX_UNREAD = 256 << 10
+"""Bytes of pushed lines that wait for one client."""
 
 _CREDENTIALS = struct.Struct("=iII")
 """struct ucred of unix(7): process, user, group."""
 
 
+class Client:
+    """One connection, as methods see it that push lines."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._endings: list[Callable[[], None]] = []
+        self.missed = 0
+        """Lines that were not pushed since the last that was."""
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """Send a line unless too much waits already."""
+        transport = self._writer.transport
+        if transport.is_closing() or transport.get_write_buffer_size() > MAX_UNREAD:
+            self.missed += 1
+            return
+        if self.missed:
+            params = {**params, "missed": self.missed}
+            self.missed = 0
+        self._writer.write(_line({"method": method, "params": params}))
+
+    def at_end(self, act: Callable[[], None]) -> None:
+        """Do this when the connection ends."""
+        self._endings.append(act)
+
+    def ended(self) -> None:
+        """The connection is over."""
+        for act in self._endings:
+            act()
+
+
 class ControlSocket:
     """A listening control socket; `open` makes one, `close` leaves nothing behind."""
 
-    def __init__(self, path: str, handlers: Mapping[str, Handler], log: Log) -> None:
+    def __init__(
+        self,
+        path: str,
+        handlers: Mapping[str, Handler],
+        log: Log,
+        subscriptions: Mapping[str, Subscription] | None = None,
+    ) -> None:
         """Keep what is to be served; nothing is opened yet."""
         self._path = path
         self._handlers = handlers
+        self._subscriptions = subscriptions or {}
         self._log = log
         self._clients: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -91,23 +134,22 @@ class ControlSocket:
         return False
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            try:
-                line = await reader.readline()
-            except ValueError:
+        client = Client(writer)
+        try:
+            while line := await _read_line(reader):
+                writer.write(await self._answer(line, client))
+                await writer.drain()
+            if line is None:
                 writer.write(_reply(None, error=f"a line has at most {MAX_LINE} bytes"))
                 await writer.drain()
-                return
-            if not line:
-                return
-            writer.write(await self._answer(line))
-            await writer.drain()
+        finally:
+            client.ended()
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _answer(self, line: bytes, client: Client) -> bytes:
         identity, method, params, wrong = _decode_request(line)
         if wrong is not None:
             return _reply(identity, error=wrong)
-        handler = self._handlers.get(method)
+        handler = self._handler(method, client)
         if handler is None:
             return _reply(identity, error=f"unknown method {method!r}")
         try:
@@ -118,8 +160,22 @@ class ControlSocket:
         except LokinetError as error:
             return _reply(identity, error=str(error))
         except Exception as error:  # a bug of ours must not end the node
-            self._log.error("control.failed", method=method, error=repr(error))
+            self._log.error("control.failed", method=method, error=type(error).__name__)
             return _reply(identity, error=f"internal error: {type(error).__name__}")
+
+    def _handler(self, method: str, client: Client) -> Handler | None:
+        subscription = self._subscriptions.get(method)
+        if subscription is None:
+            return self._handlers.get(method)
+        return lambda params: subscription(params, client)
+
+
+async def _read_line(reader: asyncio.StreamReader) -> bytes | None:
+    """A line, nothing at the end, None for one that is too long."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return None
 
 
 def _decode_request(line: bytes) -> tuple[object, str, dict[str, Any], str | None]:
@@ -143,7 +199,11 @@ def _decode_request(line: bytes) -> tuple[object, str, dict[str, Any], str | Non
 
 def _reply(identity: object, *, result: object = None, error: str | None = None) -> bytes:
     outcome = {"result": result} if error is None else {"error": error}
-    return json.dumps({"id": identity, **outcome}, allow_nan=False).encode() + b"\n"
+    return _line({"id": identity, **outcome})
+
+
+def _line(value: dict[str, object]) -> bytes:
+    return json.dumps(value, allow_nan=False).encode() + b"\n"
 
 
 def _listen(path: str) -> socket.socket:

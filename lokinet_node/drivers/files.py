@@ -16,6 +16,9 @@ from lokinet_node.base.errors import OperatorError
 MAX_CONFIG_SIZE = 1 << 20
 MAX_CONTACTS_SIZE = 16 << 20
 
+CONF_D = "conf.d"
+"""Directory beside an ini file, for more of them."""
+
 _PRIVATE = 0o600
 
 
@@ -38,7 +41,7 @@ def read_file(path: str, limit: int) -> bytes:
 
 def read_config(path: str) -> list[tuple[str, str]]:
     """(path, text) of an ini file and then of every `conf.d/*.ini` beside it, by name."""
-    beside = os.path.join(os.path.dirname(path), "conf.d")
+    beside = os.path.join(os.path.dirname(path), CONF_D)
     try:
         names = sorted(name for name in os.listdir(beside) if name.endswith(".ini"))
     except FileNotFoundError:
@@ -73,6 +76,15 @@ def write_new_file(path: str, data: bytes) -> bool:
     finally:
         _forget(temporary)
     return True
+
+
+def remove_file(path: str) -> None:
+    """Take a name away."""
+    try:
+        os.unlink(path)
+        _sync_directory(path)
+    except OSError as error:
+        raise OperatorError(f"{path}: cannot be removed: {error.strerror}") from error
 
 
 def make_directory(path: str) -> None:

@@ -112,6 +112,8 @@ class LogConfig:
 
     level: str
     file: str | None
+    form: str = "text"
+    """`text` or `json`."""
 
 
 def read_key_files(reader: Reader, data_dir: str) -> KeyFiles:
@@ -248,7 +250,8 @@ def read_log(reader: Reader, data_dir: str) -> LogConfig:
     file = reader.one("logging", "file", str, "")
     to_file = kind == "file" and file not in ("", "-", "stdout")
     level = reader.one("logging", "level", choice(*_LEVELS), default)
-    return LogConfig(level, posixpath.join(data_dir, file) if to_file else None)
+    form = reader.one("logging", "format", choice("text", "json"), "text")
+    return LogConfig(level, posixpath.join(data_dir, file) if to_file else None, form)
 
 
 def read_timing(reader: Reader) -> Timing:

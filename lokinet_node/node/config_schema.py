@@ -156,6 +156,7 @@ LOGGING = {
     "type": Key("print (standard error) or file", "print"),
     "level": Key("trace, debug, info, warn, error, critical or none"),
     "file": Key("file to append to, with type=file"),
+    "format": Key("text, or json for a JSON object a line; ours, not Lokinet's", "text"),
 }
 
 _MEANINGS = {

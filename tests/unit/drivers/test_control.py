@@ -14,7 +14,7 @@ import pytest
 
 from lokinet_node.base.errors import OperatorError
 from lokinet_node.drivers import control
-from lokinet_node.drivers.control import MAX_LINE, ControlSocket
+from lokinet_node.drivers.control import MAX_LINE, MAX_UNREAD, Client, ControlSocket
 from lokinet_node.drivers.log import Log
 
 
@@ -39,13 +39,33 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+def tell(params: dict[str, Any], client: Client) -> str:
+    """Push as many lines as asked for; then say how many lines this client has missed."""
+    for number in range(params.get("lines", 0)):
+        client.push("told", {"number": number, "text": "x" * params.get("size", 0)})
+    return f"{client.missed} missed"
+
+
+ENDED: list[str] = []
+
+
+def note_end(params: dict[str, Any], client: Client) -> None:
+    client.at_end(lambda: ENDED.append(params["who"]))
+
+
+SUBSCRIPTIONS: dict[str, Callable[[dict[str, Any], Client], Any]] = {
+    "tell": tell,
+    "note_end": note_end,
+}
+
+
 def with_socket(tmp_path: Path, body: Callable[[str], Awaitable[None]]) -> str:
     """Run `body` beside an open control socket; the log's text."""
     path, log_path = str(tmp_path / "rpc.sock"), tmp_path / "log"
 
     async def main() -> None:
         log = Log("info", str(log_path))
-        server = ControlSocket(path, HANDLERS, log)
+        server = ControlSocket(path, HANDLERS, log, SUBSCRIPTIONS)
         await server.open()
         try:
             await body(path)
@@ -129,6 +149,55 @@ def test_a_line_without_end_is_refused_and_closed(tmp_path: Path) -> None:
         writer.close()
 
     with_socket(tmp_path, body)
+
+
+def test_lines_are_pushed_between_answers(tmp_path: Path) -> None:
+    async def body(path: str) -> None:
+        data = line(id=1, method="tell", params={"lines": 2}) + line(id=2, method="echo")
+        found = await ask(path, data, 4)
+        assert found == [
+            {"method": "told", "params": {"number": 0, "text": ""}},
+            {"method": "told", "params": {"number": 1, "text": ""}},
+            {"id": 1, "result": "0 missed"},
+            {"id": 2, "result": {}},
+        ]
+
+    with_socket(tmp_path, body)
+
+
+def test_who_does_not_read_misses_lines_and_is_told_how_many(tmp_path: Path) -> None:
+    size = 1000
+
+    async def body(path: str) -> None:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(line(id=1, method="tell", params={"lines": 5000, "size": size}))
+        answered, told = {}, 0
+        while "id" not in answered:
+            answered = json.loads(await reader.readline())
+            told += 1
+        missed = int(answered["result"].split()[0])
+        assert told + missed == 5000 + 1
+        assert missed > 1000
+        assert told * size < 2 * MAX_UNREAD + 500_000  # and what the kernel keeps
+        writer.write(line(id=2, method="tell", params={"lines": 2}))
+        pushed = [json.loads(await reader.readline())["params"] for _ in range(2)]
+        assert [one.get("missed") for one in pushed] == [missed, None]
+        writer.close()
+
+    with_socket(tmp_path, body)
+
+
+def test_whoever_asked_hears_of_the_end_of_a_connection(tmp_path: Path) -> None:
+    ENDED.clear()
+
+    async def body(path: str) -> None:
+        await ask(path, line(id=1, method="note_end", params={"who": "one"}))
+        await ask(
+            path, line(id=1, method="note_end", params={"who": "two"}) + b"x" * (MAX_LINE * 2)
+        )
+
+    with_socket(tmp_path, body)
+    assert sorted(ENDED) == ["one", "two"]
 
 
 def test_other_users_are_not_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

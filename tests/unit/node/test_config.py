@@ -116,6 +116,11 @@ def test_every_client_key_reaches_its_value() -> None:
     assert (config.log.level, config.log.file) == ("debug", "/etc/node/state/node.log")
 
 
+def test_lines_of_the_log_may_be_json() -> None:
+    assert client().log.form == "text"
+    assert client("[logging]\nformat=json\n").log.form == "json"
+
+
 def test_srv_records_keep_their_order() -> None:
     config = client("[network]\nsrv=_b._tcp 1 2 3\nsrv=_A._udp 4 5 6 web.loki\n")
     assert config.network.services == (
@@ -259,6 +264,7 @@ BAD_CLIENT = [
     (f"[api]\nbind=ipc:///{'a' * 107}\n", 2, "too long"),
     ("[logging]\nlevel=loud\n", 2, "not one of trace"),
     ("[logging]\ntype=system\n", 2, "not one of print, file"),
+    ("[logging]\nformat=xml\n", 2, "not one of text, json"),
     ("[router]\nnetid=ninebytes\n", 2, "longer than 8"),
     ("[router]\nmin-connections=3\n", 2, "not between 4"),
     ("[router]\nmin-connections=7\n", 2, "larger than max-connections"),
