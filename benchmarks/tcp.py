@@ -3,6 +3,10 @@
 iperf3, one connection, five seconds each way. Rates are of payload that arrived. CPU-seconds are
 those of all Lokinet processes of the network, relays and ends; iperf3's own are not in it. Cells
 per burst are counted on the interface of the busiest router while web sends.
+
+Congestion control is the application's: both ways run with cubic, the kernel's own default, so that
+machines compare, and once more with whatever this machine prefers. BBR keeps queues short, so its
+bursts wake every relay one by one.
 """
 
 from __future__ import annotations
@@ -13,21 +17,24 @@ from benchmarks.iperf import Transfer, server, transfer
 from benchmarks.network import Meter, Network, default_network
 
 GIGABYTE = 1e9
+CUBIC = ("--congestion", "cubic")
 
 
 def measure() -> Readings:
     """Both directions, one after the other."""
     with default_network() as network, server(network):
-        up, up_cpu_s = _transfer(network)
+        up, up_cpu_s = _transfer(network, *CUBIC)
         before = _counters(network)
-        down, down_cpu_s = _transfer(network, "--reverse")
+        down, down_cpu_s = _transfer(network, *CUBIC, "--reverse")
         bursts = busiest_burst(before, _counters(network))
+        own, own_cpu_s = _transfer(network)
     return {
         "up": Reading(up.mbit_per_s, up_cpu_s),
         "up-cost": Reading(up_cpu_s / (up.bytes / GIGABYTE), up_cpu_s),
         "down": Reading(down.mbit_per_s, down_cpu_s),
         "down-cost": Reading(down_cpu_s / (down.bytes / GIGABYTE), down_cpu_s),
         "burst": Reading(bursts),
+        "own": Reading(own.mbit_per_s, own_cpu_s),
     }
 
 
@@ -57,6 +64,7 @@ BENCHMARK = Benchmark(
         Figure("down", "web → alice, 4+4 hops", "Mbit/s", "≥ 200", "7.2"),
         Figure("down-cost", "… CPU of all nodes", "CPU-s/GB", "", "1700"),
         Figure("burst", "… cells per burst into the busiest relay", "cells"),
+        Figure("own", "alice → web, the machine's own TCP", "Mbit/s"),
     ),
     measure=measure,
     programs=("nginx", "curl", "iperf3"),

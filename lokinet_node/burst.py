@@ -16,6 +16,8 @@ LINK_HEADER: Final = 16
 CELL_HEADER: Final = 16
 BODY: Final = 1328
 TAG: Final = 16
+RECORD_HEADER: Final = 20
+"""handle 8, index 4, record counter 8: in front of what a session sealed."""
 CELL: Final = CELL_HEADER + BODY
 DATAGRAM: Final = LINK_HEADER + CELL + TAG
 
@@ -54,15 +56,19 @@ class Datagrams:
 
 
 class Cells:
-    """Cells at a stride of 1344 bytes; ``rows[i]`` is a whole cell, ``bodies[i]`` its body."""
+    """Cells at a stride of 1344 bytes; ``rows[i]`` is a whole cell, ``bodies[i]`` its body.
 
-    __slots__ = ("bodies", "buffer", "rows", "view")
+    ``records[i]`` is the sealed part of a body that carries a session's record.
+    """
+
+    __slots__ = ("bodies", "buffer", "records", "rows", "view")
 
     def __init__(self) -> None:
         self.buffer = bytearray(ROWS * CELL)
         self.view = memoryview(self.buffer)
         self.rows = [self.view[i * CELL : (i + 1) * CELL] for i in range(ROWS)]
         self.bodies = [row[CELL_HEADER:] for row in self.rows]
+        self.records = [body[RECORD_HEADER:] for body in self.bodies]
 
     def span(self, first: int, count: int) -> memoryview:
         """The bytes of ``count`` cells from row ``first``."""

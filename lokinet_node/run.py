@@ -1,9 +1,10 @@
 """Where the core meets sockets, tun and clock: one process, one event loop, one node.
 
 Reading is done in bounded turns, so that no source starves another: up to TURNS bursts of the
-wire, then as many reads of the tun, then timers. The timer follows the node's own deadline; while
-packets flow it is asked for at most every RECHECK, for asking after each burst would cost more
-than the burst; after a lone packet at once, for waking up again would cost more than asking.
+wire, then as many reads of the tun, then what is due. The node's own deadline is asked for at most
+every RECHECK while packets flow, for asking after each burst would cost more than the burst; after
+a lone packet at once, for waking up again would cost more than asking. Socket and tun are served
+inside the selector (drivers/selector.py); everything else is asyncio's.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ import asyncio
 import contextlib
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.errors import OperatorError
-from lokinet_node.base.units import MILLISECOND, SECOND
+from lokinet_node.base.units import MILLISECOND, SECOND, Micros
 from lokinet_node.burst import Datagrams
 from lokinet_node.drivers.clock import start_clock
 from lokinet_node.drivers.keyfiles import read_contacts
 from lokinet_node.drivers.log import Log
+from lokinet_node.drivers.selector import BurstSelector
 from lokinet_node.drivers.udp import UdpSocket, source_towards
 from lokinet_node.node.config import Role
 from lokinet_node.node.config_parts import ANY_ADDRESS
 from lokinet_node.wiring import Wiring
 
 if TYPE_CHECKING:
-    from lokinet_node.base.units import Micros
+    from collections.abc import Callable
+
     from lokinet_node.node.config import Config
 
 TURNS: Final = 16
 """Bursts taken from one source before another gets its turn."""
 RECHECK: Final[Micros] = 20 * MILLISECOND
+NEVER: Final[Micros] = 1 << 62
 TUN_READ: Final = 1 << 16
 
 
@@ -40,11 +45,14 @@ def run(config: Config) -> int:
 
     OperatorError for whatever only the operator can mend, before anything has been sent.
     """
-    log = Log(config.log.level, config.log.file, config.log.form)
+    log = Log(config.log.level, config.log.file)
     for warning in config.warnings:
         log.warn("config.ignored", what=str(warning))
     try:
-        asyncio.run(_Process(config, log).main())
+        process = _Process(config, log)
+        make_loop = partial(asyncio.SelectorEventLoop, process.selector)
+        with asyncio.Runner(loop_factory=make_loop) as runner:
+            runner.run(process.main())
     except OperatorError:
         raise
     except KeyboardInterrupt:
@@ -66,8 +74,8 @@ class _Process:
         self._now = start_clock()
         self._datagrams = Datagrams()
         self._tun_buffer = bytearray(TUN_READ)
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due: Micros = 0
+        self.selector = BurstSelector(self._turn)
+        self._due: Micros = NEVER
         self._looked: Micros = 0
         """When the node was asked for its deadline last."""
         self._stop = asyncio.Event()
@@ -85,21 +93,32 @@ class _Process:
             self._wiring = wiring
             stack.callback(wiring.close)
             self._node = wiring.node
-            loop.add_reader(self._udp.fileno(), self._from_wire)
+            self._serve(stack, self._udp.fileno(), self._from_wire)
             if wiring.tun is not None:
-                loop.add_reader(wiring.tun.fileno(), self._from_tun)
-            await wiring.serve(self._after, self._stop.set)
+                self._serve(stack, wiring.tun.fileno(), self._from_tun)
+            await wiring.serve(self._after)
             self._log.info("node.started", role=self._config.role.name.lower())
-            self._check()
+            self._due = 0
+            stack.callback(self._rest)
             await self._stop.wait()
             if self._failure is not None:
                 raise self._failure
             self._log.info("node.stopping")
             await wiring.stop()
 
+    def _serve(
+        self, stack: contextlib.ExitStack, descriptor: int, reader: Callable[[], bool]
+    ) -> None:
+        self.selector.serve(descriptor, reader)
+        stack.callback(self.selector.forget, descriptor)
+
+    def _rest(self) -> None:
+        """Nothing is due any more: the loop still turns while asyncio tidies up."""
+        self._due = NEVER
+
     # --- readers
 
-    def _from_wire(self) -> None:
+    def _from_wire(self) -> bool:
         receive, datagrams, node = self._udp.receive, self._datagrams, self._node
         now = self._now()
         for _ in range(TURNS):
@@ -109,12 +128,12 @@ class _Process:
             count, address = read
             if count:
                 node.from_wire(datagrams, count, address, now)
-        self._after()
+        return self._after()
 
-    def _from_tun(self) -> None:
+    def _from_tun(self) -> bool:
         tun, buffer, node = self._wiring.tun, self._tun_buffer, self._node
         if tun is None:
-            return
+            return False
         now = self._now()
         try:
             for _ in range(TURNS):
@@ -124,51 +143,39 @@ class _Process:
                 node.from_tun(buffer, size, now)
         except OperatorError as error:
             # Somebody removed the device: nothing can be done without it.
-            self._loop.remove_reader(tun.fileno())
+            self.selector.forget(tun.fileno())
             self._failure = error
             self._stop.set()
-            return
+            return True
         node.flush_tun(now)
-        self._after()
+        return self._after()
 
     # --- what follows a turn
 
-    def _after(self) -> None:
-        """Pass hints and effects on; make sure the timer is looked at soon."""
+    def _after(self) -> bool:
+        """Pass hints and effects on; have the deadline looked at soon. True: asyncio has work."""
         hints = self._udp.take_hints()
         if hints:
             now = self._now()
             for address in hints:
                 self._node.hint(address, now)
-        self._wiring.handle_effects()
+        has_effects = self._wiring.handle_effects()
+        self._due = min(self._due, self._looked + RECHECK)
+        return has_effects
+
+    def _turn(self) -> float:
+        """Do what is due; seconds until there may be more, 0 when asyncio has work."""
         now = self._now()
-        if now - self._looked >= RECHECK:
-            self._look(now)
-        elif self._timer is None or self._timer_due > self._looked + RECHECK:
-            self._arm(self._looked + RECHECK)
-
-    def _look(self, now: Micros) -> None:
-        """Have the timer follow the node's deadline as it is now."""
-        self._looked = now
-        due = max(self._node.deadline(), now + MILLISECOND)
-        if self._timer is None or self._timer_due > due:
-            self._arm(due)
-
-    def _arm(self, due: Micros) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_due = due
-        delay = max(0, due - self._now()) / SECOND
-        self._timer = self._loop.call_later(delay, self._check)
-
-    def _check(self) -> None:
-        """The timer: do what is due, then sleep until the node's next deadline."""
-        self._timer = None
-        now = self._now()
-        if self._node.deadline() <= now:
-            self._node.tick(now)
-            self._wiring.handle_effects()
-        self._look(now)
+        if now >= self._due:
+            self._looked = now
+            has_effects = False
+            if self._node.deadline() <= now:
+                self._node.tick(now)
+                has_effects = self._wiring.handle_effects()
+            self._due = max(self._node.deadline(), now + MILLISECOND)
+            if has_effects:
+                return 0
+        return (self._due - now) / SECOND
 
 
 def _bind_address(config: Config) -> tuple[str, int]:

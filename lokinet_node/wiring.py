@@ -169,7 +169,7 @@ class Wiring:
 
     # --- serving
 
-    async def serve(self, after: Callable[[], None], stop: Callable[[], None]) -> None:
+    async def serve(self, after: Callable[[], object], stop: Callable[[], None]) -> None:
         """Open control socket and resolver.
 
         `after` is to be called when they made the node act, `stop` when somebody wants it to end.
@@ -207,9 +207,10 @@ class Wiring:
         if self.tun is not None:
             self.tun.close()
 
-    def handle_effects(self) -> None:
-        """Write, answer and log what the node noted."""
-        for effect in self.node.take_effects():
+    def handle_effects(self) -> bool:
+        """Write, answer and log what the node noted; whether there was anything."""
+        effects = self.node.take_effects()
+        for effect in effects:
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
             self._naming.take(effect)
@@ -219,6 +220,7 @@ class Wiring:
         if isinstance(self.role, ClientRole) and self.role.guards.changed:
             self.role.guards.changed = False
             write_file(f"{self._config.data_dir}/{GUARDS_FILE}", self.role.guards.dump())
+        return bool(effects)
 
     def _tell_version(self) -> None:
         """Somebody speaks another version: that looks like silence from where they are."""

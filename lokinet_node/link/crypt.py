@@ -53,13 +53,8 @@ class Opener:
         self, seal: Seal, burst: Datagrams, first: int, counter: int, count: int, at: int
     ) -> None:
         """InvalidTag when any row is bad."""
-        mask = seal.mask
-        decrypt_into = seal.decrypt_into
-        numbers = range(counter, counter + count)
-        sources = burst.sealed[first : first + count]
         rows = self.cells.rows[at : at + count]
-        for number, source, row in zip(numbers, sources, rows, strict=True):
-            decrypt_into((mask ^ number).to_bytes(12, "big"), source, None, row)
+        seal.open_rows(counter, burst.sealed[first : first + count], rows)
 
     def _open_each(
         self, keypair: Keypair, burst: Datagrams, first: int, counter: int, count: int, at: int
@@ -96,13 +91,8 @@ class Sealer:
         """Datagrams of `count` cells from row `first`; the view is good until the next call."""
         counter = keypair.reserve(count)
         arena = self._arena
-        numbers = range(counter, counter + count)
         heads = [keypair.remote_word] * (2 * count)
-        heads[1::2] = numbers
+        heads[1::2] = range(counter, counter + count)
         CELL_HEADS[count].pack_into(arena.buffer, 0, *heads)
-        mask = keypair.seals.mask
-        encrypt_into = keypair.seals.encrypt_into
-        rows = cells.rows[first : first + count]
-        for number, row, target in zip(numbers, rows, arena.sealed, strict=False):
-            encrypt_into((mask ^ number).to_bytes(12, "big"), row, None, target)
+        keypair.seals.seal_rows(counter, cells.rows[first : first + count], arena.sealed)
         return arena.span(0, count)

@@ -10,10 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from lokinet_node.burst import BODY, ROWS, TAG
-
-RECORD_HEADER: Final = 20
-"""handle 8, index 4, record counter 8: in front of the sealed plaintext."""
+from lokinet_node.burst import BODY, RECORD_HEADER, ROWS, TAG
 
 PLAINTEXT: Final = BODY - RECORD_HEADER - TAG
 """1292 bytes: what one record seals, whatever it holds."""

@@ -3,9 +3,9 @@
 A stream is one direction of one route and has its own key, index, counter and window
 (docs/wire.md, section 8). Body of a cell: handle 8 | index 4 | record counter 8 | AES-256-GCM.
 
-Sealing a burst: 1. reserve its counters, for good; 2. per row write the head and seal the row.
+Sealing a burst: 1. reserve its counters, for good; 2. write the heads; 3. seal all rows.
 Opening a burst: 1. cut it into runs of consecutive counters; 2. a run that is all new is opened in
-one go and marked; 3. where a record fails, or is not new, the rest goes one by one. A failed
+one go and marked; 3. where a record fails, or is not new, the run goes one by one. A failed
 record's row is wiped or overwritten, so that what follows is compact.
 """
 
@@ -20,7 +20,7 @@ from lokinet_node.burst import BODY, CELL, CELL_HEADER, ROWS, runs
 from lokinet_node.crypto.kdf import expand
 from lokinet_node.crypto.seal import KEY_SIZE, Seal
 from lokinet_node.flow.replay import ReplayWindow
-from lokinet_node.session.plaintexts import PLAINTEXT, RECORD_HEADER, Plaintexts
+from lokinet_node.session.plaintexts import PLAINTEXT, Plaintexts
 
 if TYPE_CHECKING:
     from lokinet_node.burst import Cells
@@ -99,18 +99,14 @@ class SendStream:
             self.refused += count
             return 0
         self.counter = start + count
-        index, mask, encrypt_into = self.index, self._seal.mask, self._seal.encrypt_into
-        buffer = cells.buffer
+        index, buffer = self.index, cells.buffer
         put_head = RECORD_HEAD.pack_into
-        for counter, row, body, position in zip(
-            range(start, start + count),
-            plain.rows[first : first + count],
-            cells.bodies[at : at + count],
-            _POSITIONS[at : at + count],
-            strict=True,
+        for counter, position in zip(
+            range(start, start + count), _POSITIONS[at : at + count], strict=True
         ):
             put_head(buffer, position, handle, index, counter)
-            encrypt_into((mask ^ counter).to_bytes(12, "big"), row, None, body[RECORD_HEADER:])
+        rows, records = plain.rows[first : first + count], cells.records[at : at + count]
+        self._seal.seal_rows(start, rows, records)
         return count
 
     def seal_one(self, plaintext: bytes, handle: int) -> bytes | None:
@@ -167,21 +163,14 @@ class ReceiveStream:
         window = self._window
         opened = 0
         for offset, length in runs(_ONE_KEY, counters, count):
-            counter = counters[offset]
-            source = first + offset
-            done = 0
-            if window.fresh(counter, length):
-                good = done = self._open_run(cells, source, length, counter, plain, at + opened)
-                if good:
-                    window.mark(counter, good)
-                    opened += good
-                if done < length:
-                    self._discard(plain, at + opened)
-                    done += 1
-            if done < length:
-                opened += self._open_singly(
-                    cells, source + done, length - done, counter + done, plain, at + opened
-                )
+            counter, source, target = counters[offset], first + offset, at + opened
+            if window.fresh(counter, length) and self._open_run(
+                cells, source, length, counter, plain, target
+            ):
+                window.mark(counter, length)
+                opened += length
+            else:
+                opened += self._open_singly(cells, source, length, counter, plain, target)
         self.opened += opened
         return opened
 
@@ -192,22 +181,14 @@ class ReceiveStream:
 
     def _open_run(
         self, cells: Cells, first: int, count: int, counter: int, plain: Plaintexts, at: int
-    ) -> int:
-        """Open rows until one fails; how many were good."""
-        mask, decrypt_into = self._seal.mask, self._seal.decrypt_into
-        opened = 0
+    ) -> bool:
+        """Open rows of consecutive counters; False when one of them is bad: none is good then."""
+        rows, records = plain.rows[at : at + count], cells.records[first : first + count]
         try:
-            for number, body, row in zip(
-                range(counter, counter + count),
-                cells.bodies[first : first + count],
-                plain.rows[at : at + count],
-                strict=True,
-            ):
-                decrypt_into((mask ^ number).to_bytes(12, "big"), body[RECORD_HEADER:], None, row)
-                opened += 1
+            self._seal.open_rows(counter, records, rows)
         except InvalidTag:
-            pass
-        return opened
+            return False
+        return True
 
     def _open_singly(
         self, cells: Cells, first: int, count: int, counter: int, plain: Plaintexts, at: int

@@ -32,6 +32,32 @@ def test_the_nonce_is_the_iv_xored_with_the_counter(counter: int) -> None:
     assert seal.seal(counter, b"x") == AESGCM(KEY[:32]).encrypt(nonce, b"x", None)
 
 
+@given(counters, st.integers(1, 300))
+def test_nonces_of_a_run_are_those_of_its_counters(counter: int, count: int) -> None:
+    """Runs cross the blocks whose nonces share a head."""
+    seal = Seal(KEY)
+    expected = [seal.nonce(counter + row) for row in range(count)]
+    assert list(seal.nonces(counter, count)) == expected
+
+
+@given(st.sampled_from([0, 1, 250, 255, 256, 2**64 - 50]), st.integers(1, 45))
+def test_a_run_of_rows_is_sealed_and_opened_as_each_row_is(counter: int, count: int) -> None:
+    seal = Seal(KEY)
+    rows = [memoryview(bytes((row,)) * 40) for row in range(count)]
+    targets = [memoryview(bytearray(56)) for _ in range(count + 1)]  # one more than is needed
+    seal.seal_rows(counter, rows, targets)
+    assert [bytes(target) for target in targets[:count]] == [
+        seal.seal(counter + row, rows[row]) for row in range(count)
+    ]
+    assert bytes(targets[count]) == bytes(56)
+    opened = [memoryview(bytearray(40)) for _ in range(count)]
+    seal.open_rows(counter, targets[:count], opened)
+    assert opened == rows
+    targets[count - 1][7] ^= 1
+    with pytest.raises(InvalidTag):
+        seal.open_rows(counter, targets[:count], opened)
+
+
 @given(st.binary(max_size=100))
 def test_random_bytes_are_only_ever_a_crypto_error(sealed: bytes) -> None:
     with pytest.raises(CryptoError):
