@@ -30,7 +30,7 @@ class Listing:
         """From now on nobody is a router before the chain says so; nothing is asked yet."""
         from lokinet_node.drivers.lokid import Lokid  # here: only routers pay for HTTP
 
-        self.after: Callable[[], None] = lambda: None
+        self.after: Callable[[], object] = lambda: None
         """Called when something that the chain said made the node act."""
         self._node = node
         self._role = role
@@ -45,11 +45,6 @@ class Listing:
     async def close(self) -> None:
         """Ask nothing any more."""
         await self._lokid.close()
-
-    @property
-    def is_reachable(self) -> bool:
-        """Whether the chain answered the last question."""
-        return self._lokid.is_reachable
 
     def _heard(self, nodes: ServiceNodes) -> None:
         now = self._clock()

@@ -62,7 +62,7 @@ class Naming:
         self._names: dict[str, asyncio.Future[NameAnswer]] = {}
         self._introsets: dict[LokiAddress, asyncio.Future[IntrosetSeen]] = {}
         self._first_path: asyncio.Event = asyncio.Event()
-        self.after: Callable[[], None] = lambda: None
+        self.after: Callable[[], object] = lambda: None
         """To be called when a search made the node act."""
 
     def take(self, effect: object) -> None:
