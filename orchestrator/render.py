@@ -127,7 +127,11 @@ def _sections(
         "dns": [("bind", f"{RESOLVER}:53"), ("upstream", "")],
         "bootstrap": [],
         "api": [("enabled", True), ("bind", f"ipc://{places.control(node.name)}")],
-        "logging": [("type", "print"), ("level", group.log or topology.log)],
+        "logging": [
+            ("type", "print"),
+            ("level", group.log or topology.log),
+            ("format", group.log_format or topology.log_format),
+        ],
     }
     if isinstance(group, RouterGroup):
         sections["router"].append(("nickname", node.name))
@@ -163,6 +167,7 @@ def _path_owner(topology: Topology, group: ClientGroup | ServiceGroup, directory
         section.append(("paths", group.paths or topology.paths or 0))
     if isinstance(group, ServiceGroup):
         section += [("keyfile", str(directory / "service.key")), ("reachable", True)]
+        section += [("srv", record) for record in group.srv]
     else:
         section.append(("reachable", False))
     if group.ifname:

@@ -68,6 +68,9 @@ InterfaceAddress = Annotated[str, AfterValidator(_interface)]
 PARAMETERS = {"path-lifetime": "10 min"}
 """An example."""
 LogLevel = Literal["trace", "debug", "info", "warn", "error", "critical", "none"]
+LogFormat = Literal["text", "json"]
+SRV_PATTERN = r"^_[a-z0-9-]+\._[a-z0-9-]+(\.[a-z0-9_-]+)* \d{1,5} \d{1,5} \d{1,5}( \S+)?$"
+SrvLine = Annotated[str, Field(pattern=SRV_PATTERN)]
 
 
 class NginxApp(Strict):
@@ -106,6 +109,8 @@ class Grouped(Strict):
     """That many nodes, called `NAME-1` and so on; without it one node, called `NAME`."""
     log: Annotated[LogLevel | None, Field(examples=["debug"])] = None
     """Log level, instead of the network's."""
+    log_format: Annotated[LogFormat | None, Field(examples=["json"])] = None
+    """Form of the node's log lines, instead of the network's."""
     private_network: dict[str, Parameter] = Field(default={}, examples=[PARAMETERS])
     """Over the network's."""
 
@@ -146,6 +151,8 @@ class ServiceGroup(Ended):
         Field(examples=["nginx"]),
     ] = None
     """What answers at its address: `nginx`, or the keys below; without it nothing does."""
+    srv: list[SrvLine] = Field(default=[], examples=[["_http._tcp 10 0 80"]])
+    """SRV records it publishes: `_service._proto PRIORITY WEIGHT PORT [TARGET]`."""
 
 
 Group = Annotated[RouterGroup | ClientGroup | ServiceGroup, Field(discriminator="role")]
@@ -172,6 +179,8 @@ class Topology(Strict):
     """Hops of a path are in distinct IPv4 networks of this size (4 to 32); 0 is off."""
     log: LogLevel = "info"
     """Log level of all nodes."""
+    log_format: LogFormat = "text"
+    """Form of all nodes' log lines: words, or a JSON object each."""
     private_network: dict[str, Parameter] = Field(default={}, examples=[PARAMETERS])
     """Values for the nodes' section `[private-network]`, such as `path-lifetime: 10 min`."""
     nodes: Annotated[dict[Name, Group], Field(min_length=1, max_length=62)]

@@ -87,6 +87,21 @@ def test_options_of_a_group_reach_its_nodes_only() -> None:
     assert "type=tun" in nodes["r-1"].files["lokinet.ini"]
 
 
+def test_logs_and_services_are_as_the_topology_says() -> None:
+    nodes = rendered(
+        "name: n\nhops: 1\nlog-format: json\nnodes:\n  r: {role: router}\n"
+        "  w: {role: service, srv: [_http._tcp 1 2 80, _x._udp 0 0 0 .]}\n"
+        "  a: {role: client, log-format: text}\n"
+    )
+    assert [read_back(nodes[name]).log.form for name in "rwa"] == ["json", "json", "text"]
+    services = read_back(nodes["w"]).network.services
+    assert [(one.service, one.port, one.target) for one in services] == [
+        ("_http._tcp", 80, ""),
+        ("_x._udp", 0, "."),
+    ]
+    assert read_back(default().nodes[0]).log.form == "text"
+
+
 def test_only_services_have_a_key_file_and_are_reachable() -> None:
     nodes = {node.name: node for node in default().nodes}
     assert nodes["web"].key is not None
