@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lokinet_node.base.constants import PROGRAM
 from lokinet_node.base.errors import OperatorError
 from lokinet_node.base.units import SECOND
+from lokinet_node.chain.control import handlers
 from lokinet_node.chain.database import StoreFailed
 from lokinet_node.chain.listeners import parse_listener
 from lokinet_node.chain.server import Server
@@ -25,6 +26,7 @@ from lokinet_node.chain.service import Service
 from lokinet_node.chain.store import Store
 from lokinet_node.chain.terms import TARGET_BLOCK_TIME_S, NetworkType
 from lokinet_node.drivers.clock import start_clock
+from lokinet_node.drivers.control import ControlSocket
 from lokinet_node.drivers.files import make_directory
 from lokinet_node.drivers.log import LEVELS, Log
 
@@ -69,7 +71,12 @@ async def _serve(options: argparse.Namespace, directory: str, log: Log) -> int:
             log.warn(event, text=text)
 
         server = Server(service, rpc, admin, options.block_time, tell)
+        control = None
+        if options.control:
+            control = ControlSocket(options.control, handlers(service, store, now), log)
         try:
+            if control is not None:
+                await control.open()
             rpc_at, admin_at = await server.open()
             log.info(
                 "chain.listening",
@@ -82,6 +89,8 @@ async def _serve(options: argparse.Namespace, directory: str, log: Log) -> int:
             await server.run(told)
         finally:
             await server.close()
+            if control is not None:
+                await control.close()
         log.info("chain.ended", height=store.height)
     return 0
 
@@ -124,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--admin", metavar="WHERE", help="for writers (default: unix:DIR/admin.sock)"
+    )
+    parser.add_argument(
+        "--control", metavar="PATH", help="a control socket as nodes have, for supervisors"
     )
     parser.add_argument("--log-level", choices=LEVELS, default="info", help="default: %(default)s")
     parser.add_argument("--version", action="version", version=PROGRAM)

@@ -43,6 +43,31 @@ def get_info(store: Store, params: Params) -> Answer:
     )
 
 
+def get_status(store: Store) -> Answer:
+    """What a supervisor looks at: how far the chain is and whom it knows."""
+    nodes = store.nodes()
+    names = store.names(b"", MAX_LISTED)
+    return {
+        "running": True,
+        "version": PROGRAM,
+        "role": "chain",
+        "height": store.height,
+        "topBlockHash": store.top.hash.hex(),
+        "networkType": str(store.network),
+        "transactions": store.transactions(),
+        "serviceNodes": {
+            "active": sum(node.is_active for node in nodes),
+            "decommissioned": sum(node.is_funded and not node.is_active for node in nodes),
+            "unfunded": sum(not node.is_funded for node in nodes),
+        },
+        "names": {
+            record.name_hash.hex(): record.expiration_height
+            for record in names
+            if record.is_active(store.height)
+        },
+    }
+
+
 def get_height(store: Store, params: Params) -> Answer:
     """Height of the open block and hash of the one before it."""
     take.known_only(params)

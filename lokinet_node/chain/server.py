@@ -46,6 +46,7 @@ class Server:
         self._connections: tuple[set[asyncio.Task[None]], ...] = (set(), set())
         """Of each listener: readers cannot use up the writers'."""
         self._failed = asyncio.Event()
+        service.when_failed = self._failed.set
 
     async def open(self) -> list[str]:
         """Listen; where, as `rpc=... admin=...` values. OperatorError where it cannot be had."""
@@ -98,8 +99,7 @@ class Server:
                 self._tell("chain.disk_full", str(error))
                 await asyncio.sleep(RETRY_S)
             except StoreFailed:
-                self._failed.set()
-                return
+                return  # `run` was told
             else:
                 return
 
@@ -126,11 +126,10 @@ class Server:
         self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while door.is_open:
-            data = await asyncio.wait_for(reader.read(_READ_SIZE), IDLE_S)
-            writer.write(door.receive(data))
-            await asyncio.wait_for(writer.drain(), IDLE_S)
-            if self._service.failure is not None:
-                self._failed.set()
+            async with asyncio.timeout(IDLE_S):  # wait_for of 3.11 can swallow a cancellation
+                data = await reader.read(_READ_SIZE)
+                writer.write(door.receive(data))
+                await writer.drain()
 
 
 def _listen(listener: Listener) -> socket.socket:

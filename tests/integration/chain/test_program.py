@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +142,31 @@ def test_a_failing_disk_ends_it_with_2_and_a_new_start_mends_it(tmp_path: Path) 
     with oxend(tmp_path, "--block-time", "0") as chain:
         assert chain.height == 30_001
         read_all_blocks(chain.line, 30_000)
+
+
+def control(path: Path, method: str, **params: object) -> dict[str, Any]:
+    """One question to a control socket."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(10)
+        line.connect(str(path))
+        line.sendall(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(line.makefile().readline())
+    return answer
+
+
+def test_a_supervisor_asks_it_like_a_node(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    key = "11" * 32
+    with oxend(tmp_path, "--control", str(path)) as chain:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert control(path, "llarp.version")["result"]["version"].startswith("lokinet-")
+        assert control(path, "generate_blocks", amount_of_blocks=2)["result"]["height"] == 3
+        control(path, "register_service_node", pubkey_ed25519=key)
+        told = control(path, "llarp.get_status")["result"]
+        assert (told["role"], told["height"], told["names"]) == ("chain", 3, {})
+        assert told["serviceNodes"] == {"active": 1, "decommissioned": 0, "unfunded": 0}
+        refused = control(path, "register_service_node", pubkey_ed25519=key)
+        assert refused["error"] == "the service node is already active"
+        chain.process.terminate()
+        assert chain.process.wait(timeout=10) == 0
+        assert not path.exists()
