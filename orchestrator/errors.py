@@ -5,6 +5,9 @@ Rules: the message says what is wrong, where, and what to do; nothing below `cli
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 __all__ = [
     "EXIT_CHECK_FAILED",
     "EXIT_INTERRUPTED",
@@ -12,6 +15,7 @@ __all__ = [
     "CheckFailed",
     "HostUnfit",
     "Leftovers",
+    "Missing",
     "NotReady",
     "OperatorError",
     "UsageError",
@@ -41,10 +45,25 @@ class UsageError(OperatorError):
     exit_code = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Who is not ready: a node, or two of them with an arrow between."""
+
+    subject: str
+    layer: str
+    seen: str
+    last_log_line: str
+
+
 class NotReady(OperatorError):
     """The network did not become ready in time, or a node died on the way."""
 
     exit_code = 3
+
+    def __init__(self, text: str, missing: Sequence[Missing] = ()) -> None:
+        """The text for people, and the same for programs."""
+        super().__init__(text)
+        self.missing = tuple(missing)
 
 
 class HostUnfit(OperatorError):

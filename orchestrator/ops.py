@@ -15,6 +15,7 @@ __all__ = [
     "CreateNetwork",
     "CreateNode",
     "Desired",
+    "ForgetProcess",
     "KeyRequest",
     "NodeSpec",
     "Observed",
@@ -22,9 +23,11 @@ __all__ = [
     "ObservedProcess",
     "Op",
     "ProcessSpec",
+    "RemoveKeys",
     "RemoveNetwork",
     "RemoveNode",
     "Role",
+    "SignalProcess",
     "StartProcess",
     "StopProcess",
     "describe",
@@ -49,7 +52,7 @@ class KeyRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One program of a node: started by argv, restarted when `fingerprint` changes."""
+    """One program of a node: started by argv, restarted when that or its files change."""
 
     name: str
     argv: tuple[str, ...]
@@ -61,6 +64,8 @@ class ProcessSpec:
     """The path of a page it serves, if it does."""
     nursery: tuple[str, ...] = ()
     """Command of a warm parent that can fork it, told `argv[-1]`; empty: always run by argv."""
+    files: tuple[str, ...] = ()
+    """Which of its node's files it reads when it starts; a folder stands for all in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class NodeSpec:
     processes: tuple[ProcessSpec, ...]
     resolver: str
     fingerprint: str
+    """Of what its namespaces are made of; programs have their own."""
     key: KeyRequest | None = None
 
 
@@ -101,6 +107,10 @@ class ObservedProcess:
     pid: int
     started_us: int
     exit_code: int | None = None
+    fingerprint: str = ""
+    """What it was started from."""
+    stopped: bool = False
+    """It ended because somebody asked for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +151,7 @@ class CreateNetwork:
 
 @dataclass(frozen=True, slots=True)
 class CreateNode:
-    """Write a node's files and make its namespace, with its link and address."""
+    """Make a node's namespace, with its link, address and shared directories."""
 
     spec: NodeSpec
     prefix_length: int
@@ -153,6 +163,11 @@ class StartProcess:
 
     node: str
     process: ProcessSpec
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Written before: text by path relative to the node's directory."""
+    shared: tuple[str, ...] = ()
+    """Folders whose files unprivileged applications read."""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +176,30 @@ class StopProcess:
 
     node: str
     process: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetProcess:
+    """End one program that its node has no more."""
+
+    node: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalProcess:
+    """Send one program, and what it started in its process group, a signal."""
+
+    node: str
+    process: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveKeys:
+    """Take a node's identity and everything it remembers away."""
+
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +222,15 @@ Op = (
     | CreateNode
     | StartProcess
     | StopProcess
+    | ForgetProcess
+    | SignalProcess
+    | RemoveKeys
     | RemoveNode
     | RemoveNetwork
 )
 
 
-def subject(op: Op) -> str:
+def subject(op: Op) -> str:  # noqa: PLR0911 -- one return for each kind of thing
     """What an op is about, as printed in plans: `node:alice`, `process:web/nginx`."""
     match op:
         case CreateKeys(requests):
@@ -199,10 +241,16 @@ def subject(op: Op) -> str:
             return f"node:{spec.name}"
         case StartProcess(node, process):
             return f"process:{node}/{process.name}"
-        case StopProcess(node, process_name):
+        case (
+            StopProcess(node, process_name)
+            | ForgetProcess(node, process_name)
+            | SignalProcess(node, process_name)
+        ):
             return f"process:{node}/{process_name}"
         case RemoveNode(node):
             return f"node:{node}"
+        case RemoveKeys(node):
+            return f"keys:{node}"
 
 
 def describe(op: Op) -> str:

@@ -1,22 +1,27 @@
 """Desired network × observed network → `Plan`: which acts, in which order, and why each.
 
 Pure: the same two inputs always give the same plan, and tests compare its text. The executor
-decides nothing.
+decides nothing. What people ask for by node (`stop`, `restart`, …) is in `verbs`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from orchestrator.fingerprints import changes, files_of, process_fingerprint
 from orchestrator.ops import (
     CreateKeys,
     CreateNetwork,
     CreateNode,
     Desired,
+    ForgetProcess,
     NodeSpec,
     Observed,
     ObservedNode,
+    ObservedProcess,
     Op,
+    ProcessSpec,
     RemoveNetwork,
     RemoveNode,
     StartProcess,
@@ -24,7 +29,7 @@ from orchestrator.ops import (
     subject,
 )
 
-__all__ = ["Plan", "Step", "plan", "plan_removal"]
+__all__ = ["Draft", "Plan", "Step", "plan", "plan_removal", "start_op"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +63,26 @@ class Plan:
 
 
 @dataclass(slots=True)
-class _Draft:
+class Draft:
+    """A plan being written."""
+
     steps: list[Step] = field(default_factory=list)
 
-    def add(self, op: Op, reason: str, *after: int | None) -> int:
+    def add(self, op: Op, reason: str, after: Iterable[int | None] = ()) -> int:
+        """Its number."""
         number = len(self.steps) + 1
         needed = tuple(sorted({step for step in after if step is not None}))
         self.steps.append(Step(number, needed, op, reason))
         return number
 
+    def finished(self) -> Plan:
+        """As written so far."""
+        return Plan(tuple(self.steps))
+
 
 def plan(desired: Desired, observed: Observed) -> Plan:
     """What to do so that what is observed becomes what is desired."""
-    draft = _Draft()
+    draft = Draft()
     requests = tuple(
         node.key for node in desired.nodes if node.key and node.name not in observed.keys
     )
@@ -83,56 +95,71 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     freed = _remove_outdated(draft, desired, observed)
     for spec in desired.nodes:
         found = observed.nodes.get(spec.name)
-        is_kept = found is not None and found.fingerprint == spec.fingerprint
-        created = None
-        if found is None or not is_kept:
-            create = CreateNode(spec, desired.prefix_length)
-            reason = "not found" if found is None else "changed"
-            after = (network, freed.get(spec.name), freed.get(spec.address))
-            created = draft.add(create, reason, *after)
-        _start(draft, spec, found if is_kept else None, created, keys)
-    return Plan(tuple(draft.steps))
+        if found is not None and found.fingerprint == spec.fingerprint:
+            _converge(draft, spec, found, keys)
+            continue
+        reason = changes(found.fingerprint, spec.fingerprint) if found else "not found"
+        after = (network, freed.get(spec.name), freed.get(spec.address))
+        created = draft.add(CreateNode(spec, desired.prefix_length), reason, after)
+        for process in spec.processes:
+            draft.add(start_op(spec, process), "not running", (created, keys))
+    return draft.finished()
 
 
 def plan_removal(name: str, observed: Observed) -> Plan:
     """What to do so that nothing is left."""
-    draft = _Draft()
+    draft = Draft()
     if observed.exists:
         draft.add(RemoveNetwork(name), "asked to")
-    return Plan(tuple(draft.steps))
+    return draft.finished()
 
 
-def _remove_outdated(draft: _Draft, desired: Desired, observed: Observed) -> dict[str, int]:
+def start_op(spec: NodeSpec, process: ProcessSpec) -> StartProcess:
+    """Starting one program of a node, with the files it reads."""
+    shared = tuple(name for name, _ in spec.shared)
+    files = files_of(spec, process)
+    return StartProcess(spec.name, process, files, shared, process_fingerprint(spec, process))
+
+
+def _remove_outdated(draft: Draft, desired: Desired, observed: Observed) -> dict[str, int]:
     """Remove what is not wanted as it is: the step that frees each name and each address."""
     wanted = {spec.name: spec.fingerprint for spec in desired.nodes}
     freed: dict[str, int] = {}
     for name, node in observed.nodes.items():
         if wanted.get(name) == node.fingerprint:
             continue
-        reason = "changed" if name in wanted else "not in the topology"
+        reason = "not in the topology"
+        if name in wanted:
+            reason = changes(node.fingerprint, wanted[name])
         freed[name] = freed[node.address] = _remove(draft, name, node, reason)
     return freed
 
 
-def _start(
-    draft: _Draft,
-    spec: NodeSpec,
-    found: ObservedNode | None,
-    created: int | None,
-    keys: int | None,
-) -> None:
+def _converge(draft: Draft, spec: NodeSpec, found: ObservedNode, keys: int | None) -> None:
+    """A node whose namespaces are as they should be: only programs that must restart do."""
+    wanted = {process.name for process in spec.processes}
+    for name in found.processes.keys() - wanted:
+        draft.add(ForgetProcess(spec.name, name), "not in the topology")
     for process in spec.processes:
-        running = found.processes.get(process.name) if found else None
-        if running is not None and running.exit_code is None:
-            continue
-        reason = "not running" if running is None else f"ended with {running.exit_code}"
-        draft.add(StartProcess(spec.name, process), reason, created, keys)
+        start = start_op(spec, process)
+        running = found.processes.get(process.name)
+        if running is None or running.exit_code is not None:
+            draft.add(start, _why_it_does_not_run(running), (keys,))
+        elif reason := changes(running.fingerprint, start.fingerprint):
+            stopped = draft.add(StopProcess(spec.name, process.name), reason)
+            draft.add(start, reason, (stopped, keys))
 
 
-def _remove(draft: _Draft, name: str, node: ObservedNode, reason: str) -> int:
+def _why_it_does_not_run(found: ObservedProcess | None) -> str:
+    if found is None:
+        return "not running"
+    return "stopped" if found.stopped else f"ended with {found.exit_code}"
+
+
+def _remove(draft: Draft, name: str, node: ObservedNode, reason: str) -> int:
     stops = [
         draft.add(StopProcess(name, process), reason)
         for process, state in node.processes.items()
         if state.exit_code is None
     ]
-    return draft.add(RemoveNode(name), reason, *stops)
+    return draft.add(RemoveNode(name), reason, stops)

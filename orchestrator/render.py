@@ -5,13 +5,11 @@ The ini files hold Lokinet's own keys; the nginx configuration knows nothing of 
 
 from __future__ import annotations
 
-import hashlib
 import html
-import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.directories import Places
+from orchestrator.fingerprints import fingerprint
 from orchestrator.ops import NODE_PROCESS, Desired, KeyRequest, NodeSpec, ProcessSpec
 from orchestrator.topology import (
     ClientGroup,
@@ -28,6 +26,8 @@ __all__ = ["SHARED", "render"]
 
 LINK_PORT = 1090
 """Lokinet's default for `[bind] inbound`."""
+PREFIX_LENGTH = 16
+"""Of the underlay: one network for all nodes."""
 RESOLVER = "127.3.2.1"
 """Where a node answers DNS: Lokinet's default on Linux."""
 SHARED = "/run/testnet"
@@ -50,7 +50,7 @@ def render(topology: Topology, places: Places, python: str, one_id: bool = False
     seeds = [node.name for node in routers[: topology.seeds]]
     return Desired(
         name=places.name,
-        prefix_length=16,
+        prefix_length=PREFIX_LENGTH,
         nodes=tuple(_node(topology, node, seeds, places, python, one_id) for node in nodes),
         nursery=nursery_argv(python),
     )
@@ -69,6 +69,7 @@ def _node(
             argv=(python, "-P", "-m", "lokinet_node", config),
             log=str(directory / "lokinet.log"),
             nursery=nursery_argv(python),
+            files=("lokinet.ini",),
         )
     ]
     shared: list[tuple[str, str]] = []
@@ -91,7 +92,9 @@ def _node(
         shared=tuple(shared),
         processes=tuple(processes),
         resolver=RESOLVER,
-        fingerprint=_fingerprint(node.address, files, processes),
+        fingerprint=fingerprint(
+            {"address": f"{node.address}/{PREFIX_LENGTH}", "resolver": RESOLVER, "shared": shared}
+        ),
         key=_key(topology, node, directory),
     )
 
@@ -223,13 +226,8 @@ def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
 def nginx_process(app: NginxApp, log: str) -> ProcessSpec:
     """Stock nginx; `-e` keeps it off its compiled-in log file from the start."""
     argv = ("nginx", "-e", "stderr", "-c", f"{SHARED}/nginx/nginx.conf")
-    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/")
+    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/", files=("nginx",))
 
 
 def _command_process(app: CommandApp, log: str) -> ProcessSpec:
     return ProcessSpec("command", tuple(app.run), log, port=app.port)
-
-
-def _fingerprint(address: str, files: dict[str, str], processes: Iterable[ProcessSpec]) -> str:
-    content = [address, files, [process.argv for process in processes]]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -16,6 +16,7 @@ from orchestrator.errors import CheckFailed
 from orchestrator.ops import Desired, NodeSpec, Observed
 from orchestrator.page import Page, Way, fetch, way_between
 from orchestrator.plan import Plan, Step, plan
+from orchestrator.readiness.layers import GOALS
 from orchestrator.readiness.wait import Pair, Ready, wait_until_ready
 
 __all__ = ["Outcome", "bring_up", "first_start_us"]
@@ -46,6 +47,7 @@ def bring_up(
     begin: Callable[[Step], None],
     timeout_s: float,
     tell: Callable[[str], None],
+    goal: str = "all",
 ) -> Outcome:
     """Plan, apply, wait, fetch; raises OperatorError and leaves what it made.
 
@@ -55,14 +57,15 @@ def bring_up(
         begin: hears of each step before anything of it is done.
         timeout_s: how long it may take to be ready.
         tell: gets lines for whoever waits.
+        goal: what to wait for, one of `readiness.layers.GOALS`; a page is fetched after `all`.
     """
     began = time.monotonic()
     todo = plan(desired, backend.observe())
     apply(todo, backend, begin)
     if todo.steps:
         tell(f"{todo.summary} made in {time.monotonic() - began:.2f} s")
-    ready = wait_until_ready(desired, backend, timeout_s, tell)
-    page, pair = _fetch_page(desired, backend, ready)
+    ready = wait_until_ready(desired, backend, timeout_s, tell, GOALS[goal])
+    page, pair = _fetch_page(desired, backend, ready) if goal == "all" else (None, None)
     now = time.monotonic()
     started_us = first_start_us(backend.observe())
     there, back = _ways(desired, ready, pair) if pair else (None, None)

@@ -16,12 +16,15 @@ from orchestrator.ops import (
     CreateKeys,
     CreateNetwork,
     CreateNode,
+    ForgetProcess,
     Observed,
     ObservedNode,
     ObservedProcess,
     Op,
+    RemoveKeys,
     RemoveNetwork,
     RemoveNode,
+    SignalProcess,
     StartProcess,
     StopProcess,
     describe,
@@ -89,21 +92,39 @@ class MemoryBackend:
         match op:
             case CreateKeys(requests):
                 return replace(now, keys=now.keys | {request.node for request in requests})
+            case RemoveKeys(name):
+                return replace(now, keys=now.keys - {name})
             case CreateNetwork():
                 return replace(now, exists=True)
+            case RemoveNetwork():
+                return Observed(keys=now.keys)
             case CreateNode(spec):
                 node = ObservedNode(spec.fingerprint, spec.address)
                 return replace(now, nodes={**now.nodes, spec.name: node})
-            case StartProcess(name, process):
-                self._next_pid += 1
-                return self._with_process(name, process.name, ObservedProcess(self._next_pid, 0))
-            case StopProcess(name, process_name):
-                old = now.nodes[name].processes[process_name]
-                return self._with_process(name, process_name, replace(old, exit_code=0))
             case RemoveNode(name):
                 return replace(now, nodes={k: v for k, v in now.nodes.items() if k != name})
-            case RemoveNetwork():
-                return Observed(keys=now.keys)
+            case StartProcess() | StopProcess() | ForgetProcess() | SignalProcess():
+                return self._after_process(op)
+
+    def _after_process(
+        self, op: StartProcess | StopProcess | ForgetProcess | SignalProcess
+    ) -> Observed:
+        node = self.observed.nodes[op.node]
+        match op:
+            case StartProcess(process=process):
+                self._next_pid += 1
+                started = ObservedProcess(self._next_pid, 0, fingerprint=op.fingerprint)
+                return self._with_process(op.node, process.name, started)
+            case StopProcess(process=name):
+                stopped = replace(node.processes[name], exit_code=0, stopped=True)
+                return self._with_process(op.node, name, stopped)
+            case SignalProcess(process=name):
+                ended = replace(node.processes[name], exit_code=-op.number)
+                return self._with_process(op.node, name, ended)
+            case ForgetProcess(process=name):
+                rest = {k: v for k, v in node.processes.items() if k != name}
+                nodes = {**self.observed.nodes, op.node: replace(node, processes=rest)}
+                return replace(self.observed, nodes=nodes)
 
     def _with_process(self, node: str, name: str, process: ObservedProcess) -> Observed:
         old = self.observed.nodes[node]

@@ -21,6 +21,7 @@ from typing import Any
 
 import orchestrator
 from orchestrator.backends import Running, SocketKind, clean_environment
+from orchestrator.backends.files import make_private, make_shared, nodes_with_keys, write_files
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError, UsageError
 from orchestrator.ops import (
@@ -28,14 +29,16 @@ from orchestrator.ops import (
     CreateKeys,
     CreateNetwork,
     CreateNode,
+    ForgetProcess,
     KeyRequest,
     Observed,
     ObservedNode,
     ObservedProcess,
     Op,
-    ProcessSpec,
+    RemoveKeys,
     RemoveNetwork,
     RemoveNode,
+    SignalProcess,
     StartProcess,
     StopProcess,
 )
@@ -71,7 +74,7 @@ class NetnsBackend:
 
     def observe(self) -> Observed:
         """Ask the world; keys are files and outlive it."""
-        keys = frozenset(_nodes_with_keys(self.places.state / "nodes"))
+        keys = frozenset(nodes_with_keys(self.places.state / "nodes"))
         try:
             nodes = self._ask({"verb": "observe"})
         except WorldGone:
@@ -85,20 +88,21 @@ class NetnsBackend:
             case CreateKeys(requests):
                 self._create_keys(requests)
             case CreateNetwork(nursery=nursery):
-                self._create_network()
-                if nursery:
-                    self._ask({"verb": "warm", **self._nursery(nursery)})
+                self._create_network(nursery)
             case CreateNode():
                 self._create_node(op)
-            case StartProcess(node, process):
-                self._start(node, process)
-            case StopProcess(node, name):
-                self._ask({"verb": "stop", "node": node, "process": name})
-            case RemoveNode(node):
-                self._ask({"verb": "remove_node", "node": node})
+            case StartProcess():
+                self._start(op)
+            case RemoveKeys(node):
+                shutil.rmtree(self.places.node(node), ignore_errors=True)
             case RemoveNetwork():
                 with suppress(WorldGone):
                     self._ask({"verb": "shutdown"})
+            case ForgetProcess(node, name):
+                for verb in ("stop", "forget"):
+                    self._ask({"verb": verb, "node": node, "process": name})
+            case StopProcess() | SignalProcess() | RemoveNode():
+                self._ask(_request(op))
 
     def exec(
         self,
@@ -167,7 +171,7 @@ class NetnsBackend:
         batch = []
         for request in requests:
             directory = self.places.node(request.node)
-            _make_private(directory)
+            make_private(directory)
             if request.kind == "router":
                 entry = {
                     "kind": "router",
@@ -194,7 +198,7 @@ class NetnsBackend:
         if result.returncode != 0:
             raise UsageError(f"keys cannot be made: {result.stderr.strip()}")
 
-    def _create_network(self) -> None:
+    def _create_network(self, nursery: tuple[str, ...]) -> None:
         ip = find_ip()
         if ip is None:
             raise HostUnfit("no `ip` command: install it: `apt-get install iproute2`")
@@ -224,11 +228,14 @@ class NetnsBackend:
             raise OperatorError(f"the world did not start: {result.stderr.strip()}") from None
         if "error" in answer:
             raise HostUnfit(answer["error"])
+        if nursery:
+            self._ask({"verb": "warm", **self._nursery(nursery)})
 
     def _create_node(self, op: CreateNode) -> None:
         spec = op.spec
         directory = Path(spec.directory)
-        _write_files(directory, spec.files, [name for name, _ in spec.shared])
+        make_private(directory)
+        make_shared(directory, [name for name, _ in spec.shared])
         number = int.from_bytes(sockets.inet_aton(spec.address)[2:], "big")
         labels = {"role": spec.role, "control": spec.control}
         for process in spec.processes:
@@ -250,15 +257,18 @@ class NetnsBackend:
             }
         )
 
-    def _start(self, node: str, process: ProcessSpec) -> None:
+    def _start(self, op: StartProcess) -> None:
+        process, directory = op.process, self.places.node(op.node)
+        write_files(directory, op.files, op.shared)
         self._ask(
             {
                 "verb": "start",
-                "node": node,
+                "node": op.node,
                 "process": process.name,
                 "argv": list(process.argv),
-                "cwd": str(self.places.node(node)),
+                "cwd": str(directory),
                 "log": process.log,
+                "fingerprint": op.fingerprint,
                 **self._nursery(process.nursery),
             }
         )
@@ -300,6 +310,17 @@ class WorldRunning:
         self.connection.close()
 
 
+def _request(op: StopProcess | SignalProcess | RemoveNode) -> Message:
+    """An act that is one question to the world."""
+    match op:
+        case StopProcess(node, name):
+            return {"verb": "stop", "node": node, "process": name}
+        case SignalProcess(node, name, number):
+            return {"verb": "kill", "node": node, "process": name, "signal": number}
+        case RemoveNode(node):
+            return {"verb": "remove_node", "node": node}
+
+
 def _working_directory() -> str:
     try:
         return os.getcwd()
@@ -334,30 +355,3 @@ def _node(raw: dict[str, Any]) -> ObservedNode:
     )
     processes = {name: ObservedProcess(**process) for name, process in node_first}
     return ObservedNode(raw["fingerprint"], raw["address"], raw["labels"], processes)
-
-
-def _nodes_with_keys(nodes: Path) -> list[str]:
-    routers = {file.parent.name for file in nodes.glob("*/self.signed")}
-    services = {file.parent.name for file in nodes.glob("*/service.key")}
-    return sorted(routers | services)
-
-
-def _make_private(directory: Path) -> None:
-    """A node's directory and the one of all nodes; a mode given to `parents` would be ignored."""
-    for path in (directory.parent, directory):
-        path.mkdir(mode=0o700, exist_ok=True)
-
-
-def _write_files(directory: Path, files: Mapping[str, str], shared: Sequence[str]) -> None:
-    """Files are 0600; those of shared directories are for applications that dropped root."""
-    _make_private(directory)
-    for name, text in files.items():
-        path = directory / name
-        is_shared = path.relative_to(directory).parts[0] in shared
-        for parent in reversed(path.relative_to(directory).parents[:-1]):
-            (directory / parent).mkdir(exist_ok=True)
-            (directory / parent).chmod(0o755 if is_shared else 0o700)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o644 if is_shared else 0o600)
-            file.write(text)

@@ -6,14 +6,13 @@ import argparse
 import os
 
 from orchestrator import __version__
+from orchestrator.cli.life import add_life
 from orchestrator.cli.options import (
     Arguments,
     Commands,
     add_node,
-    add_topology,
     count,
     declare,
-    duration,
     later,
 )
 from orchestrator.cli.tools import add_tools
@@ -47,40 +46,11 @@ def new_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"testnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_up(commands)
-    _add_down(commands)
-    _add_networks(commands)
+    add_life(commands)
     _add_views(commands)
     _add_inside(commands)
     add_tools(commands)
     return parser
-
-
-def _add_up(commands: Commands) -> None:
-    parser = declare(commands, "up", "up", "bring up a network and fetch its page", json=True)
-    add_topology(parser)
-    parser.add_argument(
-        "--timeout", type=duration, default=60.0, metavar="60s", help="how long to wait for ready"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
-    parser.add_argument(
-        "--keep-on-failure", action="store_true", help="leave a network that did not become ready"
-    )
-
-
-def _add_down(commands: Commands) -> None:
-    declare(commands, "down", "down", "remove a network and everything it made", json=True)
-
-
-def _add_networks(commands: Commands) -> None:
-    parser = declare(commands, "ls", "networks", "list networks", json=True, network=False)
-    parser.add_argument(
-        "--all", action="store_true", help="also those that are stopped or left over"
-    )
-    parser = declare(
-        commands, "gc", "networks", "remove what killed commands left", json=True, network=False
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
 
 
 def _add_views(commands: Commands) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from orchestrator.backends.netns import NetnsBackend
 from orchestrator.cli.output import print_json, print_table
-from orchestrator.errors import EXIT_OK
+from orchestrator.errors import EXIT_OK, OperatorError
 from orchestrator.lifecycle import collect, garbage
 from orchestrator.networks import Condition, Network, networks, strangers
 
@@ -30,20 +31,29 @@ def ls(arguments: argparse.Namespace) -> int:
 
 def _data(network: Network) -> dict[str, Any]:
     places = network.places
-    try:
-        nodes = sum(1 for entry in (places.state / "nodes").iterdir() if entry.is_dir())
-    except OSError:
-        nodes = 0
     return {
         "name": network.owner.name,
         "state": str(network.condition),
-        "nodes": nodes,
+        "nodes": _node_count(network),
         "since": network.owner.since,
         "directory": str(places.state),
         "run_directory": str(places.run),
         "world_pid": network.world.pid if network.world else None,
         "id": network.owner.network_id,
     }
+
+
+def _node_count(network: Network) -> int:
+    """Of a network that does not run: how many have a directory."""
+    if network.world is not None:
+        try:
+            return len(NetnsBackend(network.places).observe().nodes)
+        except OperatorError:
+            return 0  # it answers nobody; that is for `status` to tell
+    try:
+        return sum(1 for entry in (network.places.state / "nodes").iterdir() if entry.is_dir())
+    except OSError:
+        return 0
 
 
 def gc(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed
 from orchestrator.journal import read_owner
 from orchestrator.networks import world_of
-from orchestrator.ops import NODE_PROCESS, Observed, ObservedNode
+from orchestrator.ops import NODE_PROCESS, Observed, ObservedNode, ObservedProcess
 from orchestrator.readiness.layers import Layer, judge, ready_paths, service_of
 from orchestrator.units import format_seconds
 from orchestrator.worlds import host_pids
@@ -69,13 +69,19 @@ def _process_data(
         "node": node_name,
         "role": node.labels.get("role", ""),
         "program": name,
-        "state": "running" if running else f"ended with {process.exit_code}",
+        "state": _state(process),
         "pid": pids.get(process.pid) if running else None,
         "pid_inside": process.pid if running else None,
         "underlay": node.address,
         "port": node.labels.get("port", ""),
         "up_s": round(up_s, 3) if running else None,
     }
+
+
+def _state(process: ObservedProcess) -> str:
+    if process.exit_code is None:
+        return "running"
+    return "stopped" if process.stopped else f"ended with {process.exit_code}"
 
 
 def status(arguments: argparse.Namespace) -> int:

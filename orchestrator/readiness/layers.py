@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.ops import Role
 
-__all__ = ["LAST_OF_ROLE", "Judgement", "Layer", "judge", "ready_paths", "service_of"]
+__all__ = ["GOALS", "LAST_OF_ROLE", "Judgement", "Layer", "judge", "ready_paths", "service_of"]
 
 
 class Layer(IntEnum):
@@ -43,6 +43,16 @@ TITLES = {
     Layer.NAME: "name resolves",
     Layer.PORT: "port answers",
 }
+
+GOALS: Mapping[str, Layer] = {
+    "nodes": Layer.SOCKET,
+    "links": Layer.LINKS,
+    "paths": Layer.PATHS,
+    "names": Layer.NAME,
+    "services": Layer.PORT,
+    "all": max(Layer),
+}
+"""What may be waited for: every layer up to this one. After `all`, `up` fetches a page as well."""
 
 LAST_OF_ROLE: Mapping[Role, Layer] = {
     "router": Layer.LINKS,

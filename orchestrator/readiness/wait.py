@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.backends import Backend
-from orchestrator.errors import NotReady
-from orchestrator.ops import Desired, NodeSpec, Observed
-from orchestrator.readiness.layers import LAST_OF_ROLE, Judgement, Layer
+from orchestrator.errors import Missing, NotReady
+from orchestrator.ops import Desired, NodeSpec, Observed, ObservedProcess
+from orchestrator.readiness.layers import GOALS, LAST_OF_ROLE, Judgement, Layer
 from orchestrator.readiness.probes import NodeProbe, PairProbe, Probe
 from orchestrator.units import format_seconds
 
@@ -54,6 +54,7 @@ class _Watch:
     tell: Callable[[str], None]
     started: float
     deadline: float
+    goal: Layer
     nodes: dict[str, NodeProbe] = field(default_factory=dict)
     pairs: dict[tuple[str, str], PairProbe] = field(default_factory=dict)
     _complete: set[Layer] = field(default_factory=set)
@@ -63,22 +64,31 @@ class _Watch:
         return [*self.nodes.values(), *self.pairs.values()]
 
     def pending(self) -> list[Probe]:
-        return [probe for probe in self.probes() if probe.judgement is not None]
+        return [
+            probe
+            for probe in self.probes()
+            if probe.judgement is not None and probe.judgement.layer <= self.goal
+        ]
 
 
 def wait_until_ready(
-    desired: Desired, backend: Backend, timeout_s: float, tell: Callable[[str], None]
+    desired: Desired,
+    backend: Backend,
+    timeout_s: float,
+    tell: Callable[[str], None],
+    goal: Layer = GOALS["all"],
 ) -> Ready:
-    """Wait for every layer of every node; raises NotReady.
+    """Wait for every layer of every node up to a goal; raises NotReady.
 
     Args:
         desired: what must become ready.
         backend: where it is.
         timeout_s: how long that may take.
         tell: gets a line when a layer is complete, and now and then who is waited for.
+        goal: the last layer that matters.
     """
     now = time.monotonic()
-    watch = _Watch(desired, backend, tell, now, now + timeout_s, _tell_at=now + TELL_EVERY_S)
+    watch = _Watch(desired, backend, tell, now, now + timeout_s, goal, _tell_at=now + TELL_EVERY_S)
     for spec in desired.nodes:
         watch.nodes[spec.name] = NodeProbe(spec.name, spec.role, spec.control)
     for client, service in pairs_to_try(desired.nodes):
@@ -120,7 +130,7 @@ def _loop(watch: _Watch) -> None:
         if not pending:
             return
         if now >= watch.deadline:
-            raise NotReady(_timeout_text(watch, pending))
+            raise NotReady(*_timeout(watch, pending))
         wake = min([observe_at, watch.deadline, *(probe.due for probe in pending)])
         _sleep(pending, max(0.0, wake - time.monotonic()))
 
@@ -150,15 +160,23 @@ def _check_alive(watch: _Watch, observed: Observed) -> None:
         for process in spec.processes:
             state = found.processes.get(process.name) if found else None
             if state is None:
-                raise NotReady(f"{spec.name}: {process.name} is gone: the network went down")
+                raise _dead(spec.name, f"{process.name} is gone: the network went down", [])
             if state.exit_code is not None:
                 lines = last_log_lines(process.log, CRASH_LOG_LINES)
-                said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
-                how = _ending(state.exit_code)
-                raise NotReady(f"{spec.name}: {process.name} {how}; its last words:\n{said}")
+                how = f"{process.name} {_ending(state, state.exit_code)}"
+                raise _dead(spec.name, how, lines or ["(it said nothing)"])
 
 
-def _ending(code: int) -> str:
+def _dead(node: str, how: str, lines: Sequence[str]) -> NotReady:
+    layer = Layer.PROCESS.title
+    said = "".join(f"\n  {line}" for line in lines)
+    text = f"{layer}: {node}: {how}{'; its last words:' if lines else ''}{said}"
+    return NotReady(text, [Missing(node, layer, how, lines[-1] if lines else "")])
+
+
+def _ending(state: ObservedProcess, code: int) -> str:
+    if state.stopped:
+        return "was stopped"
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
@@ -166,7 +184,7 @@ def _report(watch: _Watch, now: float) -> None:
     """A line for each layer that everybody who needs it has passed."""
     elapsed = format_seconds(now - watch.started)
     for layer in Layer:
-        needed = _needing(watch, layer)
+        needed = _needing(watch, layer) if layer <= watch.goal else []
         if layer in watch._complete or not needed:
             continue
         if any(judgement is not None and judgement.layer <= layer for judgement in needed):
@@ -195,10 +213,11 @@ def _missing(pending: Iterable[Probe]) -> str:
     return "; ".join(f"{layer.title}: {', '.join(by_layer[layer])}" for layer in sorted(by_layer))
 
 
-def _timeout_text(watch: _Watch, pending: Sequence[Probe]) -> str:
+def _timeout(watch: _Watch, pending: Sequence[Probe]) -> tuple[str, list[Missing]]:
     lines = [
         f"not ready after {format_seconds(watch.deadline - watch.started)}: {_missing(pending)}"
     ]
+    missing = []
     logs = {spec.name: spec.processes[0].log for spec in watch.desired.nodes}
     for probe in pending:
         if probe.judgement is None or probe.due == float("inf"):
@@ -207,8 +226,10 @@ def _timeout_text(watch: _Watch, pending: Sequence[Probe]) -> str:
         last = last_log_lines(logs[node], 1)
         said = f"; last log line: {last[0]}" if last else "; its log is empty"
         layer = probe.judgement.layer.title
-        lines.append(f"  {probe.subject}: {layer}: {probe.judgement.seen}{said}")
-    return "\n".join(lines)
+        seen = probe.judgement.seen
+        lines.append(f"  {probe.subject}: {layer}: {seen}{said}")
+        missing.append(Missing(probe.subject, layer, seen, last[0] if last else ""))
+    return "\n".join(lines), missing
 
 
 def _ready(watch: _Watch) -> Ready:
@@ -216,6 +237,7 @@ def _ready(watch: _Watch) -> Ready:
     pairs = tuple(
         Pair(client, service, probe.name, probe.address or "", probe.port)
         for (client, service), probe in watch.pairs.items()
+        if probe.address
     )
     return Ready(addresses, pairs)
 

@@ -44,6 +44,9 @@ class Process:
     pid: int
     started_us: int
     exit_code: int | None = None
+    fingerprint: str = ""
+    stopped: bool = False
+    """It was asked to end."""
 
 
 @dataclass(slots=True)

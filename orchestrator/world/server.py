@@ -186,6 +186,8 @@ class World:
                         "pid": process.pid,
                         "started_us": process.started_us,
                         "exit_code": process.exit_code,
+                        "fingerprint": process.fingerprint,
+                        "stopped": process.stopped,
                     }
                     for name, process in node.processes.items()
                 },
@@ -253,9 +255,27 @@ class World:
         if process is None or process.exit_code is not None:
             self._answer(connection, {"ok": process.exit_code if process else None})
             return
+        process.stopped = True
         os.kill(process.pid, signal.SIGTERM)
         self._deadlines[process.pid] = now_us() + STOP_GRACE_US
         self._stopping.setdefault(process.pid, []).append(connection)
+
+    def _forget(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        """Keep no record of a program that has ended."""
+        processes = self._node(message).processes
+        process = processes.get(message["process"])
+        if process is not None and process.exit_code is None:
+            raise Refused(f"{message['process']} still runs")
+        processes.pop(message["process"], None)
+        self._answer(connection, {"ok": "forgotten"})
+
+    def _kill(self, connection: Connection, message: Message, _fds: list[int]) -> None:
+        """A signal for a program and the rest of its process group; answered once it is sent."""
+        process = self._node(message).processes.get(message["process"])
+        if process is None or process.exit_code is not None:
+            raise Refused(f"{message['node']}: {message['process']} does not run")
+        _signal_group(process.pid, int(message["signal"]))
+        self._answer(connection, {"ok": "sent"})
 
     def _run(self, connection: Connection, message: Message, fds: list[int]) -> None:
         if connection.running is not None or len(fds) != 3:
@@ -310,6 +330,8 @@ VERBS: dict[str, Callable[[World, Connection, Message, list[int]], None]] = {
     "start": World._start,
     "warm": World._warm,
     "stop": World._stop,
+    "forget": World._forget,
+    "kill": World._kill,
     "run": World._run,
     "signal": World._signal,
     "socket": World._socket,

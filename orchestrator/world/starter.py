@@ -51,7 +51,8 @@ class Starter:
 
         def born(pid: int | str) -> None:
             if isinstance(pid, int):
-                node.processes[name] = Process(pid, began, self._ended_unborn.pop(pid, None))
+                code = self._ended_unborn.pop(pid, None)
+                node.processes[name] = Process(pid, began, code, message["fingerprint"])
                 reply({"ok": pid})
                 return
             print(f"world: {node.request.name}: {pid}", file=sys.stderr, flush=True)
@@ -109,7 +110,7 @@ class Starter:
         finally:
             os.close(log)
             os.close(nothing)
-        node.processes[message["process"]] = Process(pid, began)
+        node.processes[message["process"]] = Process(pid, began, None, message["fingerprint"])
         return pid
 
 

@@ -9,7 +9,21 @@ from orchestrator.cli.network import chosen
 from orchestrator.errors import UsageError
 
 OF_ALL_NETWORKS = ("ls", "gc")
-COMMANDS = ("up", "down", "ps", "status", "inspect", "logs", "exec", "shell")
+COMMANDS = (
+    "up",
+    "plan",
+    "wait",
+    "stop",
+    "start",
+    "restart",
+    "down",
+    "ps",
+    "status",
+    "inspect",
+    "logs",
+    "exec",
+    "shell",
+)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from orchestrator.load import parse
 from orchestrator.ops import Desired, Observed
 from orchestrator.plan import plan, plan_removal
 from orchestrator.render import render
+from orchestrator.verbs import plan_stop
 
 TEXT = "name: n\nhops: 1\nnodes:\n  r: {role: router, count: 1}\n  w: {role: service, app: nginx}\n"
 
@@ -62,16 +63,53 @@ def test_a_crashed_program_is_started_again_with_its_exit_code_as_the_reason() -
     ]
 
 
-def test_a_changed_node_is_replaced_and_the_others_stay() -> None:
+def test_a_changed_application_restarts_alone_and_the_reason_names_what_changed() -> None:
     edited = desired(TEXT.replace("app: nginx", "app: {kind: nginx, port: 81}"))
     assert lines(edited, running().observe()) == [
-        "[] -> #1 process:w/lokinet, StopProcess, changed",
-        "[] -> #2 process:w/nginx, StopProcess, changed",
-        "[1,2] -> #3 node:w, RemoveNode, changed",
-        "[3] -> #4 node:w, CreateNode, changed",
-        "[4] -> #5 process:w/lokinet, StartProcess, not running",
-        "[4] -> #6 process:w/nginx, StartProcess, not running",
-        "6 changes",
+        "[] -> #1 process:w/nginx, StopProcess, nginx/nginx.conf changed",
+        "[1] -> #2 process:w/nginx, StartProcess, nginx/nginx.conf changed",
+        "2 changes",
+    ]
+
+
+def test_a_changed_configuration_restarts_lokinet_and_not_its_application() -> None:
+    edited = desired(TEXT.replace("app: nginx", "app: nginx, log: debug"))
+    assert lines(edited, running().observe()) == [
+        "[] -> #1 process:w/lokinet, StopProcess, lokinet.ini changed",
+        "[1] -> #2 process:w/lokinet, StartProcess, lokinet.ini changed",
+        "2 changes",
+    ]
+
+
+def test_a_node_that_moves_is_made_anew_and_the_others_stay() -> None:
+    edited = desired(TEXT.replace("  w:", "  x: {role: client}\n  w:"))
+    assert lines(edited, running().observe())[:4] == [
+        "[] -> #1 process:w/lokinet, StopProcess, address changed",
+        "[] -> #2 process:w/nginx, StopProcess, address changed",
+        "[1,2] -> #3 node:w, RemoveNode, address changed",
+        "[3] -> #4 node:x, CreateNode, not found",
+    ]
+
+
+def test_an_application_that_left_is_forgotten_and_its_node_stays() -> None:
+    with_app = TEXT.replace("nginx", "{kind: command, run: [sleep, inf]}")
+    without = desired(with_app.replace(", app: {kind: command, run: [sleep, inf]}", ""))
+    backend = running(with_app)
+    assert lines(without, backend.observe()) == [
+        "[] -> #1 process:w/command, ForgetProcess, not in the topology",
+        "1 change",
+    ]
+    apply(plan(without, backend.observe()), backend)
+    assert lines(without, backend.observe()) == ["0 changes"]
+
+
+def test_what_was_stopped_is_started_again_and_the_plan_says_so() -> None:
+    backend = running()
+    apply(plan_stop(backend.observe(), ["w"]), backend)
+    assert lines(desired(), backend.observe()) == [
+        "[] -> #1 process:w/lokinet, StartProcess, stopped",
+        "[] -> #2 process:w/nginx, StartProcess, stopped",
+        "2 changes",
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lokinet_node.node.config import Config, Role, Source, Surroundings, parse_config
 from orchestrator.directories import Places
+from orchestrator.fingerprints import changes, process_fingerprint
 from orchestrator.load import find_topology, load, parse
 from orchestrator.ops import Desired, NodeSpec
 from orchestrator.render import render
@@ -140,8 +141,14 @@ def test_a_page_of_the_topology_replaces_the_stock_page_and_names_are_escaped() 
     assert "It works: w" in rendered(ONE_SERVICE % "nginx")["w"].files["nginx/www/index.html"]
 
 
-def test_the_fingerprint_changes_with_the_configuration_and_only_then() -> None:
+def program(node: NodeSpec) -> str:
+    return process_fingerprint(node, node.processes[0])
+
+
+def test_fingerprints_change_with_what_they_are_of_and_only_then() -> None:
     text = "name: n\nhops: {}\nnodes:\n  r: {{role: router, count: 4}}\n  a: {{role: client}}\n"
     three, again, four = (rendered(text.format(hops)) for hops in (3, 3, 4))
-    assert three["a"].fingerprint == again["a"].fingerprint != four["a"].fingerprint
-    assert three["r-1"].fingerprint == four["r-1"].fingerprint
+    assert program(three["a"]) == program(again["a"]) != program(four["a"])
+    assert changes(program(three["a"]), program(four["a"])) == "lokinet.ini changed"
+    assert program(three["r-1"]) == program(four["r-1"])
+    assert three["a"].fingerprint == four["a"].fingerprint

@@ -109,12 +109,12 @@ def test_a_dead_program_ends_the_wait_at_once_with_its_last_words(
     backend.crash("r-2", "lokinet", code)
     with pytest.raises(NotReady) as caught:
         wait_until_ready(routers, backend, 60, lambda _: None)
-    expected = f"r-2: lokinet {how}; its last words:\n  first\n  r-2 last line"
+    expected = f"process: r-2: lokinet {how}; its last words:\n  first\n  r-2 last line"
     assert str(caught.value) == expected
 
 
 def test_a_network_that_went_away_is_no_endless_wait(routers: Desired) -> None:
-    with pytest.raises(NotReady, match="r-1: lokinet is gone: the network went down"):
+    with pytest.raises(NotReady, match="process: r-1: lokinet is gone: the network went down"):
         wait_until_ready(routers, MemoryBackend(), 60, lambda _: None)
 
 

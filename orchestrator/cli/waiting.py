@@ -1,0 +1,42 @@
+"""`testnet wait`: until a network has come as far as asked, or who has not and why."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+
+from orchestrator.backends.netns import NetnsBackend
+from orchestrator.cli.defined import defined
+from orchestrator.cli.network import observed_network
+from orchestrator.cli.output import print_json, tell
+from orchestrator.errors import EXIT_OK, NotReady
+from orchestrator.readiness.layers import GOALS
+from orchestrator.readiness.wait import wait_until_ready
+from orchestrator.units import format_seconds
+
+__all__ = ["wait"]
+
+
+def wait(arguments: argparse.Namespace) -> int:
+    """Wait for layers of all nodes; changes nothing and takes no lock."""
+    places, _, desired = defined(arguments.name)
+    observed_network(places.name)
+    began, goal = time.monotonic(), arguments.wait_for
+    data = {"name": places.name, "for": goal}
+    try:
+        ready = wait_until_ready(
+            desired, NetnsBackend(places), arguments.timeout, tell, GOALS[goal]
+        )
+    except NotReady as error:
+        if arguments.json:
+            missing = [asdict(one) for one in error.missing]
+            print_json({**data, "ready": False, "missing": missing})
+        raise
+    seconds = time.monotonic() - began
+    if arguments.json:
+        addresses = dict(ready.addresses)
+        print_json({**data, "ready": True, "seconds": round(seconds, 3), "addresses": addresses})
+    else:
+        print(f"network {places.name}: {goal} ready after {format_seconds(seconds)}")
+    return EXIT_OK
