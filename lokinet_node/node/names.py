@@ -2,7 +2,7 @@
 
 Only paths of the pool count, whose last hops this node chose itself: a remote chooses the pivots
 of the paths built for it, and could fill them with its friends (security rules 17 and 23). While
-a lookup has fewer than two different pivots the pool is given a few paths more.
+a lookup runs and the pool has fewer different pivots than it could have, it is given more paths.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MOST_SPELLINGS: Final = 256
 """Names with different subdomains that wait at once."""
 SPARE_PATHS: Final = 2
+"""At least so many more while there are not even two pivots: builds may hang."""
 PATIENCE: Final[Micros] = 30 * SECOND
 """Without two pivots by then a lookup fails: Lokinet's time for a path to come about."""
 
@@ -83,6 +84,7 @@ class Names:
             return Failed("too many names are being looked up")
         self._waiting.setdefault(registered, set()).add(name)
         if len(self._waiting[registered]) == 1:
+            self._want_pivots(now)
             self._offer(now)
             self._do(self.lookups.look_up(registered, now), now)
         return None
@@ -124,10 +126,17 @@ class Names:
                 continue
             for spelling in sorted(self._waiting.pop(effect.name, ())):
                 self._note(NameResolved(spelling, effect.answer))
-        spare = SPARE_PATHS if self.lookups.is_short else 0
-        if spare != self._keeper.spare:
-            self._keeper.spare = spare
-            self._keeper.tick(now)
+        self._want_pivots(now)
+
+    def _want_pivots(self, now: Micros) -> None:
+        """Have the pool as many pivots as it can, while a lookup runs."""
+        keeper = self._keeper
+        spare = keeper.lacking_pivots(now) if self._waiting else 0
+        if self.lookups.is_short:
+            spare = max(spare, SPARE_PATHS)
+        if spare != keeper.spare:
+            keeper.spare = spare
+            keeper.tick(now)
 
 
 def registered_name(name: str) -> str | None:

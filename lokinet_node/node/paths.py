@@ -104,6 +104,15 @@ class PathKeeper:
         wanted = self.wanted + self.spare
         return good < wanted and len(pool) < 2 * wanted
 
+    def lacking_pivots(self, now: Micros) -> int:
+        """How many more different pivots the pool could have than it has.
+
+        Its first paths are built when few routers are known, and share their pivots.
+        """
+        pivots = {path.pivot for path in self._pool(now)}
+        known = len(self._network.book.fresh(now))
+        return max(0, min(self.wanted, known) - len(pivots))
+
     # --- building
 
     def tick(self, now: Micros) -> None:

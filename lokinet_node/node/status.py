@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lokinet_node.node.node import Node
     from lokinet_node.node.router import RouterRole
     from lokinet_node.node.traffic import Traffic
+    from lokinet_node.ons.desk import Chain
 
 VERSION = f"lokinet-{__version__}"
 
@@ -101,7 +102,7 @@ def router_report(node: Node, role: RouterRole) -> dict[str, Any]:
         "names": names_status(role),
     }
     if role.names.chain is not None:
-        report["chain"] = chain_status(node, role)
+        report["chain"] = chain_status(node, role, role.names.chain)
     if node.traffic is not None:
         report |= tun_status(node.traffic)
         report["snodeSessions"] = len(node.traffic.flows)
@@ -119,13 +120,14 @@ def names_status(role: RouterRole) -> dict[str, int]:
     }
 
 
-def chain_status(node: Node, role: RouterRole) -> dict[str, Any]:
+def chain_status(node: Node, role: RouterRole, chain: Chain) -> dict[str, Any]:
     """The last list of the chain; `height` is null before there was any."""
     roster = node.network.book.roster
     state = "unregistered"
     if roster.is_registered(role.router):
         state = "active" if roster.is_active(role.router) else "decommissioned"
     return {
+        "reachable": chain.is_reachable,
         "height": role.chain_height,
         "active": len(roster.active),
         "decommissioned": len(roster.decommissioned),

@@ -37,6 +37,10 @@ PATH_BURST: Final = 64
 class Chain(Protocol):
     """Where a router looks names up."""
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it answered the last question."""
+
     def ask(self, name_hash: bytes) -> None:
         """Ask, without waiting; the answer goes to `NameDesk.answered`, even if it is none."""
 

@@ -105,6 +105,11 @@ class _Port:
     chain: FakeChain
     machine: RouterMachine
 
+    @property
+    def is_reachable(self) -> bool:
+        """See ons.desk.Chain."""
+        return not self.chain.is_away
+
     def ask(self, name_hash: bytes) -> None:
         """See ons.desk.Chain."""
         self.chain._ask(self.machine, name_hash)

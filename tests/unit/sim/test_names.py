@@ -10,6 +10,7 @@ from lokinet_node.base.ids import LokiAddress
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
 from lokinet_node.crypto.ons import encrypt_value
+from lokinet_node.netdb.choose import Rules
 from lokinet_node.node.router import RouterRole
 from lokinet_node.ons.desk import ChainSays
 from lokinet_node.ons.verdict import Failed, Found, NotRegistered
@@ -121,6 +122,8 @@ def test_a_chain_that_never_answers_is_given_up_before_the_client_gives_up() -> 
 
 
 class _Deaf:
+    is_reachable = False
+
     def ask(self, name_hash: bytes) -> None:
         """Says nothing."""
 
@@ -155,6 +158,24 @@ def test_a_name_is_found_though_most_builds_hang() -> None:
         machine.role.transit.build = lambda *_: None  # type: ignore[method-assign]
     alice = world.client("alice", reachable=False)
     assert world.resolve_name(alice, NAME) == Found(TRUTH)
+
+
+def test_a_pool_whose_paths_share_pivots_gets_others_before_a_name_is_believed() -> None:
+    world = World(seed=21, routers=3, chain=True)
+    alice = world.client("alice", reachable=False, rules=Rules(hops=2))
+    world.settle()
+    for _ in range(5):
+        world.router()
+    world.wait(lambda: len(alice.node.network.book) == 8, 30, "alice knows all routers")
+    few = pivots(world, alice)
+    assert len(few) <= 3
+    world.names.buy(NAME, TRUTH)
+    for liar in few[:2]:
+        world.names.lies[liar.router] = lambda _: says(LIE)
+    assert world.resolve_name(alice, NAME) == Found(TRUTH)
+    world.run(1)
+    assert len(set(world.names.asked)) >= 5
+    assert alice.role.keeper.spare == 0
 
 
 def test_a_name_that_expires_in_use_is_gone_when_the_cache_forgets_it() -> None:
