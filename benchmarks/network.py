@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,11 @@ class Network:
 
     # --- the network itself
 
-    def up(self) -> None:
+    def up(self, topology: str = "default") -> None:
         """Bring it up; BenchmarkFailed with the last line of what `testnet` said."""
         timeout = f"{UP_TIMEOUT_S}s"
         self.report = json.loads(
-            self._testnet("up", "default", "--json", "--timeout", timeout, limit=2 * UP_TIMEOUT_S)
+            self._testnet("up", topology, "--json", "--timeout", timeout, limit=2 * UP_TIMEOUT_S)
         )
 
     def down(self) -> None:
@@ -95,6 +95,11 @@ class Network:
     def node_pids(self) -> dict[str, int]:
         """Pids of the Lokinet processes, by node."""
         return {one.node: one.pid for one in self.programs() if one.name == NODE_PROGRAM}
+
+    def routers_known(self) -> dict[str, int | None]:
+        """How many routers each node knows, by node; None for one that does not answer."""
+        rows = json.loads(self._testnet("status", "--json", codes=(0, 1)))["nodes"]
+        return {row["node"]: row["known"] for row in rows}
 
     def inspect(self, node: str) -> dict[str, Any]:
         """Everything that is known about a node."""
@@ -140,7 +145,9 @@ class Network:
             start_new_session=True,
         )
 
-    def _testnet(self, command: str, *arguments: str, limit: float = 60) -> str:
+    def _testnet(
+        self, command: str, *arguments: str, limit: float = 60, codes: Sequence[int] = (0,)
+    ) -> str:
         process = self._start(command, *arguments)
         try:
             output, errors = process.communicate(timeout=limit)
@@ -148,7 +155,7 @@ class Network:
             raise BenchmarkFailed(f"`testnet {command}` did not end within {limit:.0f} s") from None
         finally:
             _end(process)
-        if process.returncode != 0:
+        if process.returncode not in codes:
             said = errors.decode(errors="replace").strip().splitlines()
             reason = said[-1] if said else f"exit code {process.returncode}"
             raise BenchmarkFailed(f"testnet {command} {' '.join(arguments[:4])}: {reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import ends, failover, idle, memory, relay, rtt, startup, tcp, udp
+from benchmarks import ends, failover, fifty, idle, memory, relay, rtt, startup, tcp, udp
 from benchmarks.figures import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -14,5 +14,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     udp.BENCHMARK,
     memory.BENCHMARK,
     idle.BENCHMARK,
+    fifty.BENCHMARK,
     failover.BENCHMARK,
 )

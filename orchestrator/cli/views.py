@@ -14,7 +14,7 @@ from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed
 from orchestrator.journal import read_owner
 from orchestrator.networks import world_of
-from orchestrator.ops import NODE_PROCESS, Observed, ObservedNode, ObservedProcess
+from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Observed, ObservedNode, ObservedProcess
 from orchestrator.readiness.layers import Layer, judge, ready_paths, service_of
 from orchestrator.units import format_seconds
 from orchestrator.worlds import host_pids
@@ -92,7 +92,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"name": places.name, "ready": ready, "nodes": rows})
     else:
-        head = ("NODE", "ROLE", "READY", "LINKS", "PATHS", "ADDRESS")
+        head = ("NODE", "ROLE", "READY", "KNOWN", "LINKS", "PATHS", "ADDRESS")
         print_table(
             head,
             [
@@ -100,6 +100,7 @@ def status(arguments: argparse.Namespace) -> int:
                     row["node"],
                     row["role"],
                     "yes" if row["ready"] else row["waiting_for"],
+                    _shown(row["known"]),
                     _shown(row["links"]),
                     _shown(row["paths"]),
                     row["address"] or "-",
@@ -121,16 +122,16 @@ def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
         "role": role,
         "ready": False,
         "waiting_for": None,
+        "known": None,
         "links": None,
         "paths": None,
         "address": None,
         "tun_address": None,
     }
     ended = [program for program, state in node.processes.items() if state.exit_code is not None]
-    if ended or NODE_PROCESS not in node.processes:
-        data["waiting_for"] = (
-            f"{Layer.PROCESS.title}: {', '.join(ended) or NODE_PROCESS} not running"
-        )
+    program = CHAIN_PROCESS if role == "chain" else NODE_PROCESS
+    if ended or program not in node.processes:
+        data["waiting_for"] = f"{Layer.PROCESS.title}: {', '.join(ended) or program} not running"
         return data
     try:
         found = full_status(node.labels["control"])
@@ -140,8 +141,9 @@ def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
     judgement = judge(role, found)
     data["ready"] = judgement is None
     data["waiting_for"] = judgement and f"{judgement.layer.title}: {judgement.seen}"
+    data["known"] = found.get("numRoutersKnown")
     data["links"] = found.get("numPeersConnected")
-    data["paths"] = len(ready_paths(found)) if role != "router" else None
+    data["paths"] = len(ready_paths(found)) if role in ("client", "service") else None
     data["address"] = found.get("lokiAddress")
     data["tun_address"] = service_of(found).get("ourIP")
     return data
