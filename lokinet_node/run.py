@@ -45,7 +45,7 @@ def run(config: Config) -> int:
 
     OperatorError for whatever only the operator can mend, before anything has been sent.
     """
-    log = Log(config.log.level, config.log.file)
+    log = Log(config.log.level, config.log.file, config.log.form)
     for warning in config.warnings:
         log.warn("config.ignored", what=str(warning))
     try:
@@ -96,7 +96,7 @@ class _Process:
             self._serve(stack, self._udp.fileno(), self._from_wire)
             if wiring.tun is not None:
                 self._serve(stack, wiring.tun.fileno(), self._from_tun)
-            await wiring.serve(self._after)
+            await wiring.serve(self._after, self._stop.set)
             self._log.info("node.started", role=self._config.role.name.lower())
             self._due = 0
             stack.callback(self._rest)
