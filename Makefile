@@ -4,7 +4,7 @@ ARGS ?=
 export PYTHON ?= python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help testnet up down ps status setup setup-test test unit integration bench lint fmt docs lock clean
+.PHONY: help testnet up down ps status setup setup-test test unit integration bench lint fmt docs docs-dns lock clean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ fmt: setup-test ## rewrite the code in the house format
 
 docs: setup ## write docs/cli.md and docs/topology* anew from the parser and the models
 	@.venv/bin/python -m orchestrator.cli.pages docs
+
+docs-dns: setup-test ## write the tables of docs/dns.md anew, from a real network
+	@UPDATE_DOCS=1 .venv/bin/pytest -q tests/integration/network/test_dns.py
 
 # Resolve anew: make lock ARGS=--upgrade, or ARGS='--upgrade-package NAME'.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' .venv/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
