@@ -236,7 +236,12 @@ class Network:
         self._ask_at = min(self._ask_at, now + FIRST_ASK)
 
     def _keep_links(self, now: Micros) -> None:
-        """Bootstrap routers first, then others, up to the number wanted; never a dead one."""
+        """Bootstrap routers first, then others, up to the number wanted; never a dead one.
+
+        A router that its chain does not know waits: it will be told.
+        """
+        if self.own is not None and not self.book.roster.is_registered(self.own):
+            return
         dead = self.outages.out(now)
         linked = {self.router_of(link) for link in self.links.by_key.values()}
         known = [contact.router for contact in self.book.fresh(now)]

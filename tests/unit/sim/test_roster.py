@@ -13,6 +13,10 @@ def links(machine: RouterMachine) -> set[bytes]:
     return {router for router, _ in machine.node.network.linked_routers()}
 
 
+def addresses(machine: RouterMachine) -> set[tuple[str, int]]:
+    return {link.address for link in machine.node.network.links.by_key.values() if link.is_up}
+
+
 def change(world: World, *, active: set[bytes], decommissioned: set[bytes] | None = None) -> None:
     world.names.active = active  # type: ignore[assignment]
     world.names.decommissioned = decommissioned or set()  # type: ignore[assignment]
@@ -114,6 +118,8 @@ def test_a_router_that_is_deregistered_loses_its_links_and_its_paths() -> None:
     change(world, active=everybody(world) - {gone.router})
     world.run(5)
     assert all(gone.router not in links(machine) for machine in world.routers)
+    others = [machine for machine in world.routers if machine is not gone]
+    assert not any(gone.address in addresses(machine) for machine in others), "nor as a stranger"
     world.wait(lambda: alice.is_settled and web.is_settled, 60, "paths around it")
     for client in (alice, web):
         assert gone.router not in {
