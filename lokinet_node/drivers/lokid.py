@@ -85,7 +85,9 @@ class Lokid:
 
     def ask(self, name_hash: bytes) -> None:
         """Ask about a name; how many may wait at a time is the caller's to bound."""
-        self._run(self._ask(name_hash))
+        # Called while packets are served inside the selector: the loop must be woken for it.
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(lambda: self._run(self._ask(name_hash)))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
