@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.options import Commands, add_topology, count, declare
+from orchestrator.cli.options import Commands, add_node, add_topology, count, declare
 
 __all__ = ["add_tools"]
 
@@ -12,6 +12,7 @@ def add_tools(commands: Commands) -> None:
     _add_files(commands)
     _add_doctor(commands)
     _add_test(commands)
+    _add_forwards(commands)
     _add_shells(commands)
 
 
@@ -75,6 +76,37 @@ def _add_test(commands: Commands) -> None:
     )
     test.add_argument("--list", action="store_true", help="print their names and run none")
     test.add_argument("--junit", metavar="FILE", help="write the results as JUnit's XML too")
+
+
+def _add_forwards(commands: Commands) -> None:
+    forward = declare(
+        commands,
+        "forward",
+        "forward",
+        "lead a port of this machine's loopback into a node",
+        json=True,
+    )
+    add_node(forward, optional=True, text="from whose point of view the target is reached")
+    forward.add_argument(
+        "target",
+        nargs="?",
+        metavar="LOCAL:HOST:PORT",
+        help="such as 8080:web.loki:80; LOCAL 0 is any free port; HOST may be a node, "
+        "and PORT left out is its application's",
+    )
+    forward.add_argument(
+        "--background", action="store_true", help="go on until --stop or `testnet down`"
+    )
+    forward.add_argument("--list", action="store_true", help="print those there are")
+    forward.add_argument(
+        "--stop", type=count("a port"), metavar="LOCAL", help="end the one of that port"
+    )
+    browse = declare(
+        commands, "browse", "forward", "open a page of the network in your own browser"
+    )
+    add_node(browse, text="from whose point of view")
+    browse.add_argument("url", metavar="URL", help="http://web.loki/, or the name of a node")
+    browse.add_argument("--fetch", action="store_true", help="print the page instead")
 
 
 def _add_shells(commands: Commands) -> None:
