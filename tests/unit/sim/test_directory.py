@@ -59,8 +59,7 @@ def ignore(holder: RouterMachine) -> None:
     holder.role._serve = lambda *_: None  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize("fault", [refuse, deny, ignore])
-@pytest.mark.parametrize("seed", [7, 8, 9])
+@pytest.mark.parametrize(("seed", "fault"), [(7, refuse), (8, deny), (9, ignore)])
 def test_a_fresh_client_finds_an_introset_that_three_of_its_four_holders_keep_back(
     seed: int, fault: Callable[[RouterMachine], None]
 ) -> None:
