@@ -84,7 +84,8 @@ def make(request: Request) -> Result:
     if isinstance(request, ServiceRequest):
         pair = service_key(request.file, os.urandom)
         address = format_loki(LokiAddress(pair.public))
-        return {"kind": "service", "address": address, "file": request.file}
+        public = pair.public.hex()
+        return {"kind": "service", "address": address, "public": public, "file": request.file}
     make_directory(request.directory)
     keys = router_keys(
         os.path.join(request.directory, "identity.key"),
@@ -97,7 +98,8 @@ def make(request: Request) -> Result:
         contact = os.path.join(request.directory, "self.signed")
         _keep_or_sign(contact, keys, request.netid, request.public_address)
     address = format_snode(RouterID(keys.identity.public))
-    return {"kind": "router", "address": address, "contact": contact}
+    public = keys.identity.public.hex()
+    return {"kind": "router", "address": address, "public": public, "contact": contact}
 
 
 def _keep_or_sign(path: str, keys: RouterKeys, netid: bytes, address: Endpoint) -> None:

@@ -42,7 +42,7 @@ MAX_BLOCK_TIME_S = 86_400.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code."""
     options = _parser().parse_args(arguments)
-    log = Log(options.log_level)
+    log = Log(options.log_level, form=options.log_format)
     try:
         directory = os.path.abspath(options.data_dir)
         make_directory(directory)
@@ -138,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         "--control", metavar="PATH", help="a control socket as nodes have, for supervisors"
     )
     parser.add_argument("--log-level", choices=LEVELS, default="info", help="default: %(default)s")
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="default: %(default)s"
+    )
     parser.add_argument("--version", action="version", version=PROGRAM)
     return parser
 

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator.registry import ObservedRegistry, RegisterRouters, Registry, SettleNames
+
 __all__ = [
+    "CHAIN_PROCESS",
     "CreateKeys",
     "CreateNetwork",
     "CreateNode",
@@ -23,10 +26,12 @@ __all__ = [
     "ObservedProcess",
     "Op",
     "ProcessSpec",
+    "RegisterRouters",
     "RemoveKeys",
     "RemoveNetwork",
     "RemoveNode",
     "Role",
+    "SettleNames",
     "SignalProcess",
     "StartProcess",
     "StopProcess",
@@ -34,9 +39,11 @@ __all__ = [
     "subject",
 ]
 
-Role = Literal["router", "service", "client"]
+Role = Literal["router", "service", "client", "chain"]
 NODE_PROCESS = "lokinet"
 """The name of the onion router's process on every node; applications have their own names."""
+CHAIN_PROCESS = "oxend"
+"""What runs on the chain's node instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,8 @@ class Desired:
     nodes: tuple[NodeSpec, ...]
     nursery: tuple[str, ...] = ()
     """Command of the nursery its nodes will be forked from."""
+    registry: Registry | None = None
+    """What its chain should hold, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,8 @@ class Observed:
     nodes: Mapping[str, ObservedNode] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
     """Nodes whose keys exist."""
+    registry: ObservedRegistry | None = None
+    """What the chain holds; None where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +238,8 @@ Op = (
     | RemoveKeys
     | RemoveNode
     | RemoveNetwork
+    | RegisterRouters
+    | SettleNames
 )
 
 
@@ -251,6 +264,10 @@ def subject(op: Op) -> str:  # noqa: PLR0911 -- one return for each kind of thin
             return f"node:{node}"
         case RemoveKeys(node):
             return f"keys:{node}"
+        case RegisterRouters(_, routers, retired):
+            return f"routers:{len(routers) + len(retired)}"
+        case SettleNames(_, names):
+            return f"names:{','.join(spec.name for spec in names)}"
 
 
 def describe(op: Op) -> str:

@@ -6,7 +6,7 @@ decides nothing. What people ask for by node (`stop`, `restart`, …) is in `ver
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.fingerprints import changes, files_of, process_fingerprint
@@ -22,14 +22,17 @@ from orchestrator.ops import (
     ObservedProcess,
     Op,
     ProcessSpec,
+    RegisterRouters,
     RemoveNetwork,
     RemoveNode,
+    SettleNames,
     StartProcess,
     StopProcess,
     subject,
 )
+from orchestrator.registry import ObservedRegistry, missing_names, missing_routers
 
-__all__ = ["Draft", "Plan", "Step", "plan", "plan_removal", "start_op"]
+__all__ = ["Draft", "Plan", "Step", "plan", "plan_registry", "plan_removal", "start_op"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +86,48 @@ class Draft:
 def plan(desired: Desired, observed: Observed) -> Plan:
     """What to do so that what is observed becomes what is desired."""
     draft = Draft()
-    requests = tuple(
+    missing = tuple(
         node.key for node in desired.nodes if node.key and node.name not in observed.keys
     )
+    # A key spoiled meanwhile is told of by the command that makes keys, and keeps good ones.
+    kept = tuple(
+        node.key
+        for node in desired.nodes
+        if node.key and node.name in observed.keys and node.name not in observed.nodes
+    )
     keys = None
-    if requests:
-        keys = draft.add(CreateKeys(requests), "not found")
+    if missing or kept:
+        keys = draft.add(CreateKeys(missing + kept), "not found" if missing else "to be checked")
     network = None
     if not observed.exists:
         network = draft.add(CreateNetwork(desired.name, desired.nursery), "not found")
     freed = _remove_outdated(draft, desired, observed)
-    for spec in desired.nodes:
+    new_keys = [request.node for request in missing]
+    listed = None
+    # the chain first: a router that hears of others before itself would keep to them for a while
+    for spec in sorted(desired.nodes, key=lambda spec: spec.role != "chain"):
+        needed = (keys, listed) if spec.role == "router" else (keys,)
         found = observed.nodes.get(spec.name)
         if found is not None and found.fingerprint == spec.fingerprint:
-            _converge(draft, spec, found, keys)
-            continue
-        reason = changes(found.fingerprint, spec.fingerprint) if found else "not found"
-        after = (network, freed.get(spec.name), freed.get(spec.address))
-        created = draft.add(CreateNode(spec, desired.prefix_length), reason, after)
-        for process in spec.processes:
-            draft.add(start_op(spec, process), "not running", (created, keys))
+            _converge(draft, spec, found, needed)
+        else:
+            reason = changes(found.fingerprint, spec.fingerprint) if found else "not found"
+            after = (network, freed.get(spec.name), freed.get(spec.address))
+            created = draft.add(CreateNode(spec, desired.prefix_length), reason, after)
+            for process in spec.processes:
+                draft.add(start_op(spec, process), "not running", (created, *needed))
+        if spec.role == "chain":
+            running = len(draft.steps) if draft.steps else None
+            listed = _fill_chain(draft, desired, observed.registry, new_keys, (keys, running))
+    return draft.finished()
+
+
+def plan_registry(
+    desired: Desired, seen: ObservedRegistry | None, new_keys: Sequence[str] = ()
+) -> Plan:
+    """What is to be done on the chain alone, once nodes have the keys they will have."""
+    draft = Draft()
+    _fill_chain(draft, desired, seen, new_keys, ())
     return draft.finished()
 
 
@@ -112,6 +137,30 @@ def plan_removal(name: str, observed: Observed) -> Plan:
     if observed.exists:
         draft.add(RemoveNetwork(name), "asked to")
     return draft.finished()
+
+
+def _fill_chain(
+    draft: Draft,
+    desired: Desired,
+    seen: ObservedRegistry | None,
+    new_keys: Sequence[str],
+    after: tuple[int | None, ...],
+) -> int | None:
+    """Acts on the chain; the step after which the routers are listed."""
+    registry = desired.registry
+    if registry is None:
+        return None
+    seen = seen or ObservedRegistry()
+    missing, retired = missing_routers(registry, seen, new_keys)
+    listed = None
+    if missing or retired:
+        reasons = [f"{len(missing)} not registered"] if missing else []
+        reasons += [f"{len(retired)} gone"] if retired else []
+        op = RegisterRouters(registry, missing, retired)
+        listed = draft.add(op, ", ".join(reasons), after)
+    if names := missing_names(registry, seen, new_keys):
+        draft.add(SettleNames(registry, names), "not registered as wanted", after)
+    return listed
 
 
 def start_op(spec: NodeSpec, process: ProcessSpec) -> StartProcess:
@@ -135,7 +184,9 @@ def _remove_outdated(draft: Draft, desired: Desired, observed: Observed) -> dict
     return freed
 
 
-def _converge(draft: Draft, spec: NodeSpec, found: ObservedNode, keys: int | None) -> None:
+def _converge(
+    draft: Draft, spec: NodeSpec, found: ObservedNode, needed: tuple[int | None, ...]
+) -> None:
     """A node whose namespaces are as they should be: only programs that must restart do."""
     wanted = {process.name for process in spec.processes}
     for name in found.processes.keys() - wanted:
@@ -144,10 +195,10 @@ def _converge(draft: Draft, spec: NodeSpec, found: ObservedNode, keys: int | Non
         start = start_op(spec, process)
         running = found.processes.get(process.name)
         if running is None or running.exit_code is not None:
-            draft.add(start, _why_it_does_not_run(running), (keys,))
+            draft.add(start, _why_it_does_not_run(running), needed)
         elif reason := changes(running.fingerprint, start.fingerprint):
             stopped = draft.add(StopProcess(spec.name, process.name), reason)
-            draft.add(start, reason, (stopped, keys))
+            draft.add(start, reason, (stopped, *needed))
 
 
 def _why_it_does_not_run(found: ObservedProcess | None) -> str:

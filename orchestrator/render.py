@@ -11,7 +11,9 @@ from pathlib import Path
 from orchestrator.directories import Places
 from orchestrator.fingerprints import fingerprint
 from orchestrator.ops import NODE_PROCESS, Desired, KeyRequest, NodeSpec, ProcessSpec
+from orchestrator.render_chain import chain_node, lokid_section, registry_of
 from orchestrator.topology import (
+    ChainGroup,
     ClientGroup,
     CommandApp,
     Member,
@@ -48,11 +50,18 @@ def render(topology: Topology, places: Places, python: str, one_id: bool = False
     nodes = members(topology)
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
     seeds = [node.name for node in routers[: topology.seeds]]
+    chain = next((node for node in nodes if isinstance(node.group, ChainGroup)), None)
     return Desired(
         name=places.name,
         prefix_length=PREFIX_LENGTH,
-        nodes=tuple(_node(topology, node, seeds, places, python, one_id) for node in nodes),
+        nodes=tuple(
+            chain_node(topology, node, node.group, places, python)
+            if isinstance(node.group, ChainGroup)
+            else _node(topology, node, seeds, places, python, one_id)
+            for node in nodes
+        ),
         nursery=nursery_argv(python),
+        registry=registry_of(topology, chain.name, nodes, places) if chain else None,
     )
 
 
@@ -139,8 +148,8 @@ def _sections(
     if isinstance(group, RouterGroup):
         sections["router"].append(("nickname", node.name))
         sections["network"].append(("type", "tun" if group.tun else "null"))
-        sections["lokid"] = [("enabled", False)]
-    else:
+        sections["lokid"] = lokid_section(topology)
+    elif not isinstance(group, ChainGroup):
         sections["network"] += _path_owner(topology, group, places.node(node.name))
     # IP only: a loopback or wildcard address would be refused, and port 0 cannot be advertised
     link = ("inbound", f"{node.address}:{LINK_PORT}") if is_router else ("outbound", node.address)
@@ -151,7 +160,8 @@ def _sections(
         ("add-node", str(places.node(router) / "self.signed"))
         for router in _start_from(topology, node.name, seeds)
     ]
-    parameters = {**topology.private_network, **group.private_network}
+    own = {} if isinstance(group, ChainGroup) else group.private_network
+    parameters = {**topology.private_network, **own}
     if parameters:
         sections["private-network"] = list(parameters.items())
     return sections

@@ -14,9 +14,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from orchestrator.checklist import Expectation, expectation_problems
 from orchestrator.complaints import Problem
-from orchestrator.models import Name, Parameter, Port, Strict
+from orchestrator.models import Name, Parameter, Port, Seconds, Strict
+from orchestrator.naming import Names, name_problems
 
 __all__ = [
+    "ChainGroup",
     "ClientGroup",
     "CommandApp",
     "Group",
@@ -103,7 +105,7 @@ AppName = Literal["nginx"]
 
 
 class Grouped(Strict):
-    """What every role shares: one node of the group's name, or `count` of them, numbered from 1."""
+    """Lokinet nodes: one of the group's name, or `count` of them, numbered from 1."""
 
     count: Annotated[Count | None, Field(examples=[2])] = None
     """That many nodes, called `NAME-1` and so on; without it one node, called `NAME`."""
@@ -155,7 +157,26 @@ class ServiceGroup(Ended):
     """SRV records it publishes: `_service._proto PRIORITY WEIGHT PORT [TARGET]`."""
 
 
-Group = Annotated[RouterGroup | ClientGroup | ServiceGroup, Field(discriminator="role")]
+class ChainGroup(Strict):
+    """The private chain, one node: routers take their list from it, names are bought on it."""
+
+    role: Literal["chain"]
+    block_time: Annotated[Seconds, Field(ge=0, le=86_400)] = 10.0
+    """Between two blocks; `0s` makes blocks only on request."""
+    network_type: Literal["mainnet", "testnet", "fakechain"] = "mainnet"
+    """How long names live: as on Lokinet's network of that kind, counted in blocks."""
+    log: Annotated[LogLevel | None, Field(examples=["debug"])] = None
+    """Log level, instead of the network's."""
+    log_format: Annotated[LogFormat | None, Field(examples=["json"])] = None
+    """Form of the node's log lines, instead of the network's."""
+
+    @property
+    def count(self) -> None:
+        """A chain is one node."""
+
+
+AnyGroup = RouterGroup | ClientGroup | ServiceGroup | ChainGroup
+Group = Annotated[AnyGroup, Field(discriminator="role")]
 
 
 class Topology(Strict):
@@ -185,6 +206,8 @@ class Topology(Strict):
     """Values for the nodes' section `[private-network]`, such as `path-lifetime: 10 min`."""
     nodes: Annotated[dict[Name, Group], Field(min_length=1, max_length=62)]
     """Groups of nodes by name."""
+    names: Names = Field(default={}, examples=[{"web.loki": "web"}])
+    """Names to buy on the chain, and what they stand for: a service, or the keys below."""
     tests: list[Expectation] = Field(
         default=[], examples=[[{"http": {"from": "alice", "to": "web"}}]]
     )
@@ -197,7 +220,7 @@ class Member:
 
     name: str
     group_name: str
-    group: RouterGroup | ClientGroup | ServiceGroup
+    group: AnyGroup
     address: str
 
 
@@ -218,8 +241,15 @@ def problems(topology: Topology) -> list[Problem]:
     nodes = members(topology)
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
     found = _name_problems(nodes)
-    tuns = {node.name: getattr(node.group, "tun", True) for node in nodes}
+    tuns = {
+        node.name: getattr(node.group, "tun", not isinstance(node.group, ChainGroup))
+        for node in nodes
+    }
     found += expectation_problems(topology.tests, tuns)
+    found += _chain_problems(topology)
+    services = [node.name for node in nodes if isinstance(node.group, ServiceGroup)]
+    chains = [node.name for node in nodes if isinstance(node.group, ChainGroup)]
+    found += name_problems(topology.names, services, chains)
     if not routers:
         found.append(
             Problem(("nodes",), "no group has role router: add `router: {role: router, count: 4}`")
@@ -240,7 +270,7 @@ def problems(topology: Topology) -> list[Problem]:
 def _hop_problems(topology: Topology, routers: int, router_group: str) -> list[Problem]:
     found = []
     for name, group in topology.nodes.items():
-        if isinstance(group, RouterGroup):
+        if not isinstance(group, Ended):
             continue
         hops = group.hops or topology.hops
         if hops <= routers:
@@ -256,6 +286,15 @@ def _hop_problems(topology: Topology, routers: int, router_group: str) -> list[P
         if not group.hops:
             break  # the same shortage once, not once for each client
     return found
+
+
+def _chain_problems(topology: Topology) -> list[Problem]:
+    """There is at most one chain."""
+    chains = [name for name, group in topology.nodes.items() if isinstance(group, ChainGroup)]
+    return [
+        Problem(("nodes", name), f"a network has one chain: this one has {chains[0]!r} already")
+        for name in chains[1:]
+    ]
 
 
 def _name_problems(nodes: tuple[Member, ...]) -> list[Problem]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator.apply import apply
 from orchestrator.backends import Backend
+from orchestrator.backends.chain import look
 from orchestrator.control import full_status
 from orchestrator.errors import CheckFailed
 from orchestrator.ops import Desired, NodeSpec, Observed
@@ -60,7 +61,7 @@ def bring_up(
         goal: what to wait for, one of `readiness.layers.GOALS`; a page is fetched after `all`.
     """
     began = time.monotonic()
-    todo = plan(desired, backend.observe())
+    todo = plan(desired, look(backend, desired))
     apply(todo, backend, begin)
     if todo.steps:
         tell(f"{todo.summary} made in {time.monotonic() - began:.2f} s")

@@ -21,14 +21,17 @@ from orchestrator.ops import (
     ObservedNode,
     ObservedProcess,
     Op,
+    RegisterRouters,
     RemoveKeys,
     RemoveNetwork,
     RemoveNode,
+    SettleNames,
     SignalProcess,
     StartProcess,
     StopProcess,
     describe,
 )
+from orchestrator.registry import NameNote, ObservedRegistry, hash_of
 
 __all__ = ["MemoryBackend"]
 
@@ -105,6 +108,22 @@ class MemoryBackend:
                 return replace(now, nodes={k: v for k, v in now.nodes.items() if k != name})
             case StartProcess() | StopProcess() | ForgetProcess() | SignalProcess():
                 return self._after_process(op)
+            case RegisterRouters() | SettleNames():
+                return replace(now, registry=self._after_registry(op))
+
+    def _after_registry(self, op: RegisterRouters | SettleNames) -> ObservedRegistry:
+        """A node's identity is its name here, a name's transaction how often it was settled."""
+        now = self.observed.registry or ObservedRegistry()
+        if isinstance(op, RegisterRouters):
+            new = {router.node: router.node for router in op.routers}
+            listed = (now.listed - set(op.retired)) | new.keys()
+            return replace(now, listed=listed, routers={**now.routers, **new})
+        records, notes = dict(now.records), dict(now.names)
+        for spec in op.names:
+            txid = records.get(hash_of(spec.name), "") + "+"
+            records[hash_of(spec.name)] = txid
+            notes[spec.name] = NameNote(spec.to, spec.owner, spec.backup_owner, txid)
+        return replace(now, records=records, names=notes)
 
     def _after_process(
         self, op: StartProcess | StopProcess | ForgetProcess | SignalProcess

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import orchestrator
-from orchestrator.backends import Running, SocketKind, clean_environment
+from orchestrator.backends import Running, SocketKind, chain, clean_environment
 from orchestrator.backends.files import make_private, make_shared, nodes_with_keys, write_files
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError, UsageError
@@ -35,9 +35,11 @@ from orchestrator.ops import (
     ObservedNode,
     ObservedProcess,
     Op,
+    RegisterRouters,
     RemoveKeys,
     RemoveNetwork,
     RemoveNode,
+    SettleNames,
     SignalProcess,
     StartProcess,
     StopProcess,
@@ -82,7 +84,7 @@ class NetnsBackend:
         in_order = sorted(nodes.items(), key=lambda item: sockets.inet_aton(item[1]["address"]))
         return Observed(True, {name: _node(raw) for name, raw in in_order}, keys)
 
-    def perform(self, op: Op) -> None:
+    def perform(self, op: Op) -> None:  # noqa: C901 -- one branch for each kind of act
         """One act."""
         match op:
             case CreateKeys(requests):
@@ -103,6 +105,8 @@ class NetnsBackend:
                     self._ask({"verb": verb, "node": node, "process": name})
             case StopProcess() | SignalProcess() | RemoveNode():
                 self._ask(_request(op))
+            case RegisterRouters() | SettleNames():
+                chain.perform(op)
 
     def exec(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from orchestrator.backends.chain import look
 from orchestrator.backends.netns import NetnsBackend
 from orchestrator.cli.changing import changing
 from orchestrator.cli.defined import desired_of, programs_of
@@ -45,7 +46,6 @@ def plan(arguments: argparse.Namespace) -> int:
     definition = read_definition(find_topology(arguments.topology))
     places = chosen(arguments.name or topology_of(definition).name)
     check_proc()
-    print_plan(
-        make_plan(desired_of(definition, places), NetnsBackend(places).observe()), arguments.json
-    )
+    desired = desired_of(definition, places)
+    print_plan(make_plan(desired, look(NetnsBackend(places), desired)), arguments.json)
     return EXIT_OK

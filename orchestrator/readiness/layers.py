@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from orchestrator.ops import Role
+from orchestrator.registry import Registry, hash_of
 
 __all__ = ["GOALS", "LAST_OF_ROLE", "Judgement", "Layer", "judge", "ready_paths", "service_of"]
 
@@ -22,11 +23,12 @@ class Layer(IntEnum):
 
     PROCESS = 1
     SOCKET = 2
-    LINKS = 3
-    PATHS = 4
-    INTROSET = 5
-    NAME = 6
-    PORT = 7
+    CHAIN = 3
+    LINKS = 4
+    PATHS = 5
+    INTROSET = 6
+    NAME = 7
+    PORT = 8
 
     @property
     def title(self) -> str:
@@ -37,6 +39,7 @@ class Layer(IntEnum):
 TITLES = {
     Layer.PROCESS: "process",
     Layer.SOCKET: "control socket",
+    Layer.CHAIN: "chain",
     Layer.LINKS: "links",
     Layer.PATHS: "paths",
     Layer.INTROSET: "introset published",
@@ -55,6 +58,7 @@ GOALS: Mapping[str, Layer] = {
 """What may be waited for: every layer up to this one. After `all`, `up` fetches a page as well."""
 
 LAST_OF_ROLE: Mapping[Role, Layer] = {
+    "chain": Layer.CHAIN,
     "router": Layer.LINKS,
     "client": Layer.PATHS,
     "service": Layer.INTROSET,
@@ -70,8 +74,20 @@ class Judgement:
     seen: str
 
 
-def judge(role: Role, status: Mapping[str, Any]) -> Judgement | None:
-    """What the merged `llarp.get_status` and `llarp.status` of a node lack."""
+def judge(
+    role: Role, status: Mapping[str, Any], registry: Registry | None = None
+) -> Judgement | None:
+    """What the merged `llarp.get_status` and `llarp.status` of a node lack.
+
+    Args:
+        role: the node's.
+        status: what it says.
+        registry: what the network's chain should hold, where that is known.
+    """
+    return _judge_chain(status, registry) if role == "chain" else _judge_node(role, status)
+
+
+def _judge_node(role: Role, status: Mapping[str, Any]) -> Judgement | None:
     links = int(status.get("numPeersConnected", 0))
     if links < 1:
         return Judgement(Layer.LINKS, "no link yet")
@@ -85,6 +101,21 @@ def judge(role: Role, status: Mapping[str, Any]) -> Judgement | None:
     introset = service_of(status).get("introset") or {}
     if not introset.get("published"):
         return Judgement(Layer.INTROSET, f"not confirmed by two holders, {len(paths)} paths ready")
+    return None
+
+
+def _judge_chain(status: Mapping[str, Any], registry: Registry | None) -> Judgement | None:
+    if registry is None:
+        return None
+    nodes = status.get("serviceNodes") or {}
+    known = int(nodes.get("active", 0)) + int(nodes.get("decommissioned", 0))
+    if known < len(registry.routers):
+        seen = f"{known} of {len(registry.routers)} routers registered"
+        return Judgement(Layer.CHAIN, seen)
+    bought = status.get("names") or {}
+    missing = [spec.name for spec in registry.names if hash_of(spec.name) not in bought]
+    if missing:
+        return Judgement(Layer.CHAIN, f"{', '.join(missing)} not registered")
     return None
 
 

@@ -19,6 +19,7 @@ from orchestrator.control import LineClient
 from orchestrator.dns import encode_query, parse_answer
 from orchestrator.ops import Role
 from orchestrator.readiness.layers import Judgement, Layer, judge
+from orchestrator.registry import Registry
 
 __all__ = ["NodeProbe", "PairProbe", "Probe"]
 
@@ -71,6 +72,8 @@ class NodeProbe:
     subject: str
     role: Role
     control: str
+    registry: Registry | None = None
+    """What it should hold, if it is the chain."""
     judgement: Judgement | None = field(
         default_factory=lambda: Judgement(Layer.SOCKET, "not there yet")
     )
@@ -113,12 +116,12 @@ class NodeProbe:
         if "error" in reply:
             raise ConnectionAbortedError(errno.EPROTO, f"{self._method}: {reply['error']}")
         self.status.update(reply.get("result") or {})
-        if self._method == "llarp.get_status" and self.role != "router":
+        if self._method == "llarp.get_status" and self.role in ("client", "service"):
             # the short answer wins where both have a key, so it is asked first and kept
             self._ask("llarp.status", now)
             return
         self._method = ""
-        self.judgement = judge(self.role, self.status)
+        self.judgement = judge(self.role, self.status, self.registry)
         self.due = now + self._pause.next()
 
     def _lost(self, error: OSError, now: float) -> None:

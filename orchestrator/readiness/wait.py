@@ -90,7 +90,8 @@ def wait_until_ready(
     now = time.monotonic()
     watch = _Watch(desired, backend, tell, now, now + timeout_s, goal, _tell_at=now + TELL_EVERY_S)
     for spec in desired.nodes:
-        watch.nodes[spec.name] = NodeProbe(spec.name, spec.role, spec.control)
+        registry = desired.registry if spec.role == "chain" else None
+        watch.nodes[spec.name] = NodeProbe(spec.name, spec.role, spec.control, registry)
     for client, service in pairs_to_try(desired.nodes):
         subject = f"{client.name} → {service.name}"
         port = next((app.port for app in service.processes if app.port is not None), None)
@@ -151,7 +152,13 @@ def _begin_pairs(watch: _Watch) -> None:
     for (client, service), pair in watch.pairs.items():
         ends = (watch.nodes[client], watch.nodes[service])
         if not pair.name and all(end.judgement is None for end in ends):
-            pair.begin(ends[1].address)
+            pair.begin(_bought_name(watch.desired, service) or ends[1].address)
+
+
+def _bought_name(desired: Desired, service: str) -> str | None:
+    """The first name that was bought for a service: whoever resolves it finds the address, too."""
+    names = desired.registry.names if desired.registry else ()
+    return next((spec.name for spec in names if spec.to == service), None)
 
 
 def _check_alive(watch: _Watch, observed: Observed) -> None:

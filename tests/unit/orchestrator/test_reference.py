@@ -21,6 +21,7 @@ from orchestrator.topology import Topology
 DOCS = Path(__file__).parents[3] / "docs"
 BARE = "name: x\nnodes:\n  router: {role: router, count: 4}\n"
 CLIENTS = "  web: {role: client}\n  alice: {role: client}\n"
+NAMED = f"{BARE}  chain: {{role: chain}}\n  web: {{role: service}}\n"
 
 
 def accepted_by_models(text: str) -> bool:
@@ -110,7 +111,8 @@ def test_every_comment_of_a_first_file_can_be_taken_as_it_is() -> None:
     for line in network.splitlines()[1:]:
         key = line[2:].partition(":")[0]
         if key not in needed:
-            assert accepted_by_models(f"{line[2:]}\n{BARE}{CLIENTS}"), line
+            rest = NAMED if key == "names" else f"{BARE}{CLIENTS}"
+            assert accepted_by_models(f"{line[2:]}\n{rest}"), line
             tried += 1
     for group in groups:
         head, *lines = group.splitlines()

@@ -1,0 +1,99 @@
+"""What a topology's chain becomes: its node, the routers' section about it, what it should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.directories import Places
+from orchestrator.fingerprints import fingerprint
+from orchestrator.ops import CHAIN_PROCESS, NodeSpec, ProcessSpec
+from orchestrator.registry import Identity, NameSpec, Registry
+from orchestrator.topology import (
+    ChainGroup,
+    Member,
+    RouterGroup,
+    ServiceGroup,
+    Topology,
+    members,
+)
+
+__all__ = ["chain_node", "lokid_section", "registry_of"]
+
+RPC_PORT = 22023
+"""oxend's."""
+ADMIN = "127.0.0.1:22024"
+"""Of the chain's own network: `testnet exec chain -- curl …` gets there, no other node does."""
+PREFIX_LENGTH = 16
+NO_RESOLVER = "127.0.0.1"
+"""Nothing answers there: a chain asks for no names."""
+
+
+def chain_node(
+    topology: Topology, node: Member, group: ChainGroup, places: Places, python: str
+) -> NodeSpec:
+    """A node with the chain's program on the underlay."""
+    directory, control = places.node(node.name), str(places.control(node.name))
+    argv = [python, "-P", "-m", "lokinet_node.oxend", "--data-dir", str(directory / "chain")]
+    argv += ["--network-type", group.network_type, "--block-time", f"{group.block_time:g}"]
+    argv += ["--rpc", f"{node.address}:{RPC_PORT}", "--admin", ADMIN, "--control", control]
+    argv += ["--log-level", group.log or topology.log]
+    argv += ["--log-format", group.log_format or topology.log_format]
+    process = ProcessSpec(CHAIN_PROCESS, tuple(argv), str(directory / f"{CHAIN_PROCESS}.log"))
+    return NodeSpec(
+        name=node.name,
+        role="chain",
+        address=node.address,
+        directory=str(directory),
+        control=control,
+        files={},
+        shared=(),
+        processes=(process,),
+        resolver=NO_RESOLVER,
+        fingerprint=fingerprint(
+            {"address": f"{node.address}/{PREFIX_LENGTH}", "resolver": NO_RESOLVER, "shared": []}
+        ),
+    )
+
+
+def lokid_section(topology: Topology) -> list[tuple[str, str | int | float | bool]]:
+    """Where a router finds its chain, if there is one."""
+    for node in members(topology):
+        if isinstance(node.group, ChainGroup):
+            return [("enabled", True), ("rpc", f"http://{node.address}:{RPC_PORT}")]
+    return [("enabled", False)]
+
+
+def registry_of(
+    topology: Topology, chain: str, nodes: Sequence[Member], places: Places
+) -> Registry:
+    """All routers, and the names as they are written."""
+    services = {node.name for node in nodes if isinstance(node.group, ServiceGroup)}
+    routers = tuple(
+        Identity(node.name, "router", str(places.node(node.name)))
+        for node in nodes
+        if isinstance(node.group, RouterGroup)
+    )
+    names = tuple(
+        NameSpec(
+            name=name,
+            to=goal.to,
+            identity=_service(goal.to, places.node(goal.to)) if goal.to in services else None,
+            owner=goal.owner,
+            backup_owner=goal.backup_owner,
+            term=f"lokinet_{goal.years}y",
+        )
+        for name, goal in topology.names.items()
+    )
+    return Registry(
+        node=chain,
+        control=str(places.control(chain)),
+        note=str(places.state / "registry.json"),
+        owners=str(places.state / "owners"),
+        routers=routers,
+        names=names,
+    )
+
+
+def _service(node: str, directory: Path) -> Identity:
+    return Identity(node, "service", str(directory / "service.key"))
