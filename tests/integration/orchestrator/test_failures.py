@@ -179,24 +179,14 @@ def test_up_after_the_world_was_killed_keeps_the_keys(testnet: Testnet) -> None:
     assert key.read_text() == before
 
 
-def test_a_key_file_the_node_refuses_is_named(testnet: Testnet) -> None:
+@pytest.mark.parametrize("file", ["web/service.key", "router-1/identity.key"])
+def test_a_spoiled_key_file_is_named_before_anything_starts(testnet: Testnet, file: str) -> None:
     path = killed(testnet)
-    (testnet.state / "small/nodes/web/service.key").write_text("corrupt")
-    result = testnet.run("up", path)
-    assert result.returncode == 3
-    assert "web: lokinet ended with exit code 1" in result.stderr
-    assert "/small/nodes/web/service.key: not a key file" in result.stderr
-    assert_stopped_with_its_keys(testnet)
-
-
-def test_a_key_file_the_key_command_refuses_is_named(testnet: Testnet) -> None:
-    path = killed(testnet)
-    (testnet.state / "small/nodes/router-1/self.signed").unlink()
-    (testnet.state / "small/nodes/router-1/identity.key").write_text("corrupt")
+    (testnet.state / "small/nodes" / file).write_text("corrupt")
     result = testnet.run("up", path)
     assert result.returncode == 2
     assert "keys cannot be made: " in result.stderr
-    assert "/small/nodes/router-1/identity.key: not a key file" in result.stderr
+    assert f"/small/nodes/{file}: not a key file" in result.stderr
     assert_stopped_with_its_keys(testnet)
 
 

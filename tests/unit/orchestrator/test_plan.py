@@ -49,9 +49,12 @@ def test_what_is_as_desired_needs_no_change() -> None:
     assert lines(desired(), running().observe()) == ["0 changes"]
 
 
-def test_keys_that_exist_are_kept() -> None:
+def test_keys_that_exist_are_checked_before_nodes_are_made_of_them() -> None:
     text = lines(desired(), Observed(keys=frozenset({"r-1", "w"})))
-    assert text[0] == "[] -> #1 network:n, CreateNetwork, not found"
+    assert text[0] == "[] -> #1 keys:2, CreateKeys, to be checked"
+    assert text[1] == "[] -> #2 network:n, CreateNetwork, not found"
+    text = lines(desired(), Observed(keys=frozenset({"w"})))
+    assert text[0] == "[] -> #1 keys:2, CreateKeys, not found"
 
 
 def test_a_crashed_program_is_started_again_with_its_exit_code_as_the_reason() -> None:

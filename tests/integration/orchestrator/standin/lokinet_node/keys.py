@@ -21,11 +21,13 @@ def main() -> int:
     """Make what is missing; an identity.key is taken for a corrupt one: none is ever written."""
     for entry in json.load(sys.stdin):
         path = Path(entry["file"] if entry["kind"] == "service" else entry["dir"] + "/self.signed")
-        identity = path.with_name("identity.key")
-        if identity.exists():
-            print(f"{identity}: not a key file: delete it to get a new one", file=sys.stderr)
+        identity, address = path.with_name("identity.key"), address_of(str(path.parent))
+        is_corrupt = path.suffix == ".key" and path.exists() and path.read_text() != address
+        if identity.exists() or is_corrupt:
+            spoiled = path if is_corrupt else identity
+            print(f"{spoiled}: not a key file: delete it to get a new one", file=sys.stderr)
             return 1
-        path.write_text(address_of(str(path.parent)))
+        path.write_text(address)
     print("[]")
     return 0
 
