@@ -12,6 +12,7 @@ import pytest
 from lokinet_node.base.names import encode_base32z
 from lokinet_node.crypto.keys import ed25519_keypair
 from tests.dns_table import (
+    BOUGHT_ROWS,
     CLIENT_ROWS,
     OWN_SERVICES,
     ROUTER_ROWS,
@@ -33,6 +34,9 @@ nodes:
   router: {{role: router, count: 5, tun: true}}
   web: {{role: service, app: nginx, srv: {json.dumps(SERVICES)}}}
   alice: {{role: service, srv: {json.dumps(OWN_SERVICES)}}}
+  chain: {{role: chain}}
+names:
+  web.loki: web
 """
 NOBODY = encode_base32z(ed25519_keypair(b"nobody at all".ljust(32)).public)
 OWN_IP, FREE_IP = "1.0.16.172", "250.250.16.172"
@@ -98,10 +102,10 @@ def check(which: str, made: str) -> None:
     assert on_page(which) == made, "run `make docs-dns`"
 
 
-def test_a_client_answers_dig_and_kdig_as_the_page_says(network: Network) -> None:
+def known_to_alice(network: Network) -> dict[str, str]:
     web = network.addresses["web"]
     first = network.execute("alice", "dig", "@127.3.2.1", "+short", web)
-    known = {
+    return {
         "web": web.removesuffix(".loki"),
         "nobody": NOBODY,
         "own": network.addresses["alice"].removesuffix(".loki"),
@@ -110,8 +114,17 @@ def test_a_client_answers_dig_and_kdig_as_the_page_says(network: Network) -> Non
         "web ip": reverse(first.stdout.strip()),
         "free ip": FREE_IP,
     }
-    found = answers(network, "alice", CLIENT_ROWS, known)
-    check("client", table(CLIENT_ROWS, found).replace(known["web ip"], "2.0.16.172"))
+
+
+def test_a_client_answers_dig_and_kdig_as_the_page_says(network: Network) -> None:
+    known = known_to_alice(network)
+    made = table(CLIENT_ROWS, answers(network, "alice", CLIENT_ROWS, known))
+    check("client", made.replace(known["web ip"], "2.0.16.172"))
+
+
+def test_bought_names_and_free_ones_are_answered_as_the_page_says(network: Network) -> None:
+    known = known_to_alice(network)
+    check("bought", table(BOUGHT_ROWS, answers(network, "alice", BOUGHT_ROWS, known)))
 
 
 def test_a_router_answers_its_share_as_the_page_says(network: Network) -> None:
