@@ -62,12 +62,15 @@ start = subprocess.Popen.__init__
 def killing(self, command, *arguments, **options):
     start(self, command, *arguments, **options)
     if wanted in command:
+        os.kill(self.pid, signal.SIGSTOP)
+        print(self.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 subprocess.Popen.__init__ = killing
 sys.exit(main(sys.argv[1:]))
 """
+"""The child is held still, so that it certainly outlives its parent."""
 NAMES = ("small", "router-1", "web", "underlay", "testnet")
 STRANGER = f"""
 mount --make-rprivate / && mount -t tmpfs none /run || exit 1
@@ -77,8 +80,8 @@ exec cat
 """
 
 
-def kill(testnet: Testnet, script: str, *words: str) -> None:
-    """Run a command until it is killed where the script says."""
+def kill(testnet: Testnet, script: str, *words: str) -> str:
+    """Run a command until it is killed where the script says; what it printed."""
     result = subprocess.run(
         [sys.executable, "-P", "-c", script, *words],
         stdin=subprocess.DEVNULL,
@@ -91,6 +94,7 @@ def kill(testnet: Testnet, script: str, *words: str) -> None:
     )
     assert result.returncode == -signal.SIGKILL, f"it was not killed: {result.stderr}"
     testnet.note_processes()
+    return result.stdout
 
 
 def kill_up(testnet: Testnet, line: int, topology: str) -> None:
@@ -137,11 +141,20 @@ def test_killed_after_a_line_up_leaves_nothing_that_gc_does_not_remove(
 @pytest.mark.parametrize("child", ["lokinet_node.keys", "orchestrator.world"])
 def test_killed_over_a_working_child_it_leaves_nothing_either(testnet: Testnet, child: str) -> None:
     """The child holds the lock: `gc` waits for it instead of working against it."""
-    kill(testnet, KILL_OVER_CHILD, child, "up", testnet.configure(SMALL))
-    collected = testnet.run("gc")
-    assert collected.returncode == 0, collected.stderr
-    assert "removed small: " in collected.stdout
-    assert testnet.leftovers() == []
+    pid = int(kill(testnet, KILL_OVER_CHILD, child, "up", testnet.configure(SMALL)))
+    handle = os.pidfd_open(pid)
+    try:
+        assert states(testnet) == {"small": "being changed"}
+        assert testnet.run("gc").stdout == "left small: a command is at work on it\n"
+        signal.pidfd_send_signal(handle, signal.SIGCONT)
+        collected = testnet.run("gc")
+        assert collected.returncode == 0, collected.stderr
+        assert "removed small: " in collected.stdout
+        assert testnet.leftovers() == []
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
 
 
 def test_what_was_killed_can_be_brought_up_instead(testnet: Testnet) -> None:
@@ -235,7 +248,7 @@ def look_alikes(testnet: Testnet) -> Iterator[LookAlikes]:
         testnet.state / "other.journal": "",
         testnet.state / ".small.draft": "",
         testnet.runtime / "small.lock.txt": "not yours",
-        testnet.runtime / "other.lock": "",
+        testnet.runtime / "lonely.lock": "",
         testnet.runtime / "other" / "world.json": "{}",
         testnet.root / "small" / "nodes" / "web" / "service.key": "not yours",
     }
