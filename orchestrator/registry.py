@@ -62,6 +62,8 @@ class Registry:
     owners: str
     """The directory of the owners' keys."""
     routers: tuple[Identity, ...] = ()
+    services: tuple[Identity, ...] = ()
+    """Whom a name can stand for."""
     names: tuple[NameSpec, ...] = ()
 
 

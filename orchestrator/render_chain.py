@@ -68,7 +68,11 @@ def registry_of(
     topology: Topology, chain: str, nodes: Sequence[Member], places: Places
 ) -> Registry:
     """All routers, and the names as they are written."""
-    services = {node.name for node in nodes if isinstance(node.group, ServiceGroup)}
+    services = {
+        node.name: _service(node.name, places.node(node.name))
+        for node in nodes
+        if isinstance(node.group, ServiceGroup)
+    }
     routers = tuple(
         Identity(node.name, "router", str(places.node(node.name)))
         for node in nodes
@@ -78,7 +82,7 @@ def registry_of(
         NameSpec(
             name=name,
             to=goal.to,
-            identity=_service(goal.to, places.node(goal.to)) if goal.to in services else None,
+            identity=services.get(goal.to),
             owner=goal.owner,
             backup_owner=goal.backup_owner,
             term=f"lokinet_{goal.years}y",
@@ -91,6 +95,7 @@ def registry_of(
         note=str(places.state / "registry.json"),
         owners=str(places.state / "owners"),
         routers=routers,
+        services=tuple(services.values()),
         names=names,
     )
 

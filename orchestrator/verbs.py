@@ -16,8 +16,10 @@ from orchestrator.ops import (
     NodeSpec,
     Observed,
     ObservedNode,
+    RegisterRouters,
     RemoveKeys,
     RemoveNode,
+    SettleNames,
     SignalProcess,
     StopProcess,
 )
@@ -74,8 +76,25 @@ def plan_replace(
         if new_identity and spec.key is not None:
             removed = draft.add(RemoveKeys(spec.name), "a new identity", (before,))
             before = draft.add(CreateKeys((spec.key,)), "a new identity", (removed,))
+            before = _tell_chain(draft, desired, spec.name, before)
         _create(draft, desired, spec, before)
     return draft.finished()
+
+
+def _tell_chain(draft: Draft, desired: Desired, node: str, keys: int) -> int:
+    """Register a router under its new identity, lead names to a service's new address."""
+    registry = desired.registry
+    if registry is None:
+        return keys
+    last = keys
+    routers = tuple(router for router in registry.routers if router.node == node)
+    if routers:
+        op = RegisterRouters(registry, routers, (node,))
+        last = draft.add(op, "a new identity", (keys,))
+    names = tuple(name for name in registry.names if name.to == node)
+    if names:
+        last = draft.add(SettleNames(registry, names), "a new identity", (keys,))
+    return last
 
 
 def plan_kill(observed: Observed, names: Sequence[str], number: int, program: str | None) -> Plan:

@@ -29,7 +29,7 @@ from orchestrator.registry import (
     hash_of,
 )
 
-__all__ = ["look", "perform", "record_of", "records"]
+__all__ = ["Note", "look", "perform", "record_of", "records"]
 
 PAGE = 256
 """Names in one question; oxend's limit."""
@@ -46,7 +46,7 @@ def look(backend: Backend, desired: Desired) -> Observed:
 
 def observe(registry: Registry) -> ObservedRegistry:
     """What the chain holds of what it should; nothing but the note while it does not answer."""
-    note = _Note(registry)
+    note = Note(registry)
     try:
         listed = frozenset(_listed(registry))
         found = records(registry.control, [spec.name for spec in registry.names])
@@ -88,7 +88,7 @@ def _listed(registry: Registry) -> set[str]:
 
 
 def _register(op: RegisterRouters) -> None:
-    note, control = _Note(op.registry), op.registry.control
+    note, control = Note(op.registry), op.registry.control
     listed = _listed(op.registry)
     for node in op.retired:
         if (key := note.routers.pop(node, None)) in listed:
@@ -113,7 +113,7 @@ def _settle(registry: Registry, spec: NameSpec, address: str) -> None:
         done = call(registry.control, "ons_buy_mapping", name=spec.name, type=spec.term, **fields)
     else:
         done = _update(registry, spec, address, record, keys)
-    note = _Note(registry)
+    note = Note(registry)
     note.names[spec.name] = NameNote(spec.to, spec.owner, spec.backup_owner, done["txid"])
     note.write()
 
@@ -151,7 +151,7 @@ def _targets(names: Sequence[NameSpec]) -> list[str]:
     return [next(found).address if spec.identity else spec.to for spec in names]
 
 
-class _Note:
+class Note:
     """What was settled, beside the chain."""
 
     def __init__(self, registry: Registry) -> None:

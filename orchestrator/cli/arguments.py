@@ -7,6 +7,7 @@ import os
 
 from orchestrator import __version__
 from orchestrator.cli.life import add_life
+from orchestrator.cli.names import add_names
 from orchestrator.cli.options import (
     Arguments,
     Commands,
@@ -49,6 +50,7 @@ def new_parser() -> argparse.ArgumentParser:
     add_life(commands)
     _add_views(commands)
     _add_inside(commands)
+    add_names(commands)
     add_tools(commands)
     return parser
 
