@@ -58,7 +58,9 @@ def new_parser() -> argparse.ArgumentParser:
 def _add_views(commands: Commands) -> None:
     declare(commands, "ps", "views", "list the nodes of a network", json=True)
     declare(commands, "status", "views", "show how far each node has come", json=True)
-    add_node(declare(commands, "inspect", "views", "show everything about one node", json=True))
+    inspect = declare(commands, "inspect", "views", "show everything about one node", json=True)
+    add_node(inspect, optional=True, text="which; with --paths all if none is named")
+    inspect.add_argument("--paths", action="store_true", help="only its paths, hop by hop")
     logs = declare(commands, "logs", "logs", "print the logs of one node, or of all")
     add_node(logs, optional=True)
     logs.add_argument(

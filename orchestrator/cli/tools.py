@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.options import Commands, add_node, add_topology, count, declare
+from orchestrator.cli.options import Commands, add_node, add_topology, count, declare, duration
 
 __all__ = ["add_tools"]
 
@@ -12,6 +12,7 @@ def add_tools(commands: Commands) -> None:
     _add_files(commands)
     _add_doctor(commands)
     _add_test(commands)
+    _add_watching(commands)
     _add_forwards(commands)
     _add_shells(commands)
 
@@ -76,6 +77,26 @@ def _add_test(commands: Commands) -> None:
     )
     test.add_argument("--list", action="store_true", help="print their names and run none")
     test.add_argument("--junit", metavar="FILE", help="write the results as JUnit's XML too")
+
+
+def _add_watching(commands: Commands) -> None:
+    top = declare(commands, "top", "watching", "show what each node takes and carries", json=True)
+    top.add_argument("--once", action="store_true", help="one table, not a live one")
+    top.add_argument(
+        "--interval", type=duration, default=1.0, metavar="1s", help="between two tables"
+    )
+    events = declare(commands, "events", "watching", "tell what happens, until Ctrl-C", json=True)
+    events.add_argument(
+        "--for", dest="last", type=duration, metavar="10s", help="end by itself after that time"
+    )
+    graph = declare(commands, "graph", "pictures", "draw links and the ways of packets", json=True)
+    graph.add_argument(
+        "--format", choices=("mermaid", "dot", "html"), default="mermaid", help="of the drawing"
+    )
+    graph.add_argument(
+        "--layer", choices=("both", "underlay", "overlay"), default="both", help="links, or ways"
+    )
+    graph.add_argument("-o", "--output", metavar="FILE", help="write it to a file instead")
 
 
 def _add_forwards(commands: Commands) -> None:

@@ -11,7 +11,7 @@ from orchestrator.cli.network import node_of, observed_network
 from orchestrator.cli.output import print_json, print_table
 from orchestrator.control import full_status
 from orchestrator.directories import Places
-from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed
+from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed, UsageError
 from orchestrator.journal import read_owner
 from orchestrator.networks import world_of
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Observed, ObservedNode, ObservedProcess
@@ -151,6 +151,12 @@ def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
 
 def inspect(arguments: argparse.Namespace) -> int:
     """Everything the world and the node itself say about one node."""
+    if arguments.paths:
+        from orchestrator.cli.pictures import show_paths
+
+        return show_paths(arguments)
+    if arguments.node is None:
+        raise UsageError("say which node: testnet inspect NODE; without one there is only --paths")
     places, backend, observed = observed_network(arguments.name)
     node = node_of(observed, arguments.node)
     try:

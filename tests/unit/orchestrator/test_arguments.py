@@ -34,7 +34,7 @@ COMMANDS = (
         (["up", "--timeout", "60"], "'60' is not a duration"),
         (["up", "--tim", "60s"], "unrecognized arguments"),
         (["logs", "--lines", "x"], "'x' is not a number of lines"),
-        (["inspect"], "the following arguments are required: NODE"),
+        (["shell"], "the following arguments are required: NODE"),
         (["down", "alice"], "unrecognized arguments: alice"),
     ],
 )

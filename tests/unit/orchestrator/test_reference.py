@@ -107,6 +107,9 @@ def test_every_comment_of_a_first_file_can_be_taken_as_it_is() -> None:
     """Each line without its `# ` is valid where it says it belongs."""
     network, *groups = re.split(r"^#\n# and in a group with `", commented_rest({}), flags=re.M)
     needed = {"name", "nodes"}
+    everybody = BARE + "  web: {role: service}\n  alice: {role: client}\n"
+    if any("`role: chain`" in group for group in ["`" + each for each in groups]):
+        everybody += "  chain: {role: chain}\n"
     tried = 0
     for line in network.splitlines()[1:]:
         key = line[2:].partition(":")[0]
