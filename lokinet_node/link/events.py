@@ -49,6 +49,7 @@ class Reason(StrEnum):
     """Why a link is down."""
 
     NO_ANSWER = "no answer to the handshake"
+    OTHER_VERSION = "the peer speaks another version of the wire: run the same release on both"
     DEAD = "probes were not answered"
     RESTARTED = "the peer started anew"
     EXPIRED = "its key grew too old"

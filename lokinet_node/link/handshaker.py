@@ -6,6 +6,9 @@ Responder: 1. the gate lets an initiation through; 2. it is read and judged: not
 dated within two minutes, newer than the last of its sender, not from elsewhere than a link that is
 up; 3. it is answered, and its keypair waits as next; 4. `confirm`, on the first valid cell, puts
 it in use. A changed boot id of the peer ends the link; the keypair then starts a new one.
+
+An initiation of another version is answered by ours. Anybody on the way can forge that answer, so
+it only explains why an attempt came to nothing; it ends none.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from lokinet_node.base.errors import WireError
 from lokinet_node.base.units import MILLISECOND, SECOND, Micros
 from lokinet_node.crypto.errors import CryptoError
 from lokinet_node.link.events import Drop, LinkUp, Reason
-from lokinet_node.link.gate import Gate
+from lokinet_node.link.gate import Gate, Rate
 from lokinet_node.link.handshake import Heard, Identity, Start, answer, finish, hear, start
 from lokinet_node.link.keypair import Ends, Keypair
 from lokinet_node.link.link import Attempt
@@ -30,7 +33,9 @@ from lokinet_node.wire.link import (
     Role,
     decode_cookie,
     decode_response,
+    encode_other_version,
     handshake_type,
+    index_of_any_version,
 )
 
 if TYPE_CHECKING:
@@ -45,12 +50,15 @@ LONGEST_PAUSE: Final[Micros] = 500 * MILLISECOND
 """Pauses between tries double up to this; a peer that comes up late is found soon after."""
 PATIENCE: Final[Micros] = 5 * SECOND
 """A first handshake not answered for this long: there is nobody."""
+VERSION_PAUSE: Final[Micros] = 100 * MILLISECOND
+VERSION_BURST: Final = 16
+"""How often initiations of other versions are answered: they prove nothing about their sender."""
 
 
 class Handshaker:
     """All handshakes of a node."""
 
-    __slots__ = ("_gate", "_me", "_stamp", "_stamps", "_table", "_timing", "_transmit")
+    __slots__ = ("_foreign", "_gate", "_me", "_stamp", "_stamps", "_table", "_timing", "_transmit")
 
     def __init__(
         self,
@@ -65,6 +73,7 @@ class Handshaker:
         self._transmit = transmit
         self._gate = Gate(me.macs, me.entropy, table.drops)
         self._stamps = Stamps()
+        self._foreign = Rate(VERSION_PAUSE, VERSION_BURST)
         self._stamp: Micros = 0
         """The last timestamp given out: a repeated instant is made newer."""
 
@@ -83,6 +92,7 @@ class Handshaker:
             return None
         if version != VERSION:
             table.drops[Drop.VERSION] += 1
+            self._other_version(kind, datagram, address, now)
             return None
         match kind:
             case HandshakeType.INITIATION:
@@ -93,7 +103,21 @@ class Handshaker:
                 return self._response(datagram, address, now)
             case HandshakeType.COOKIE:
                 self._cookie(datagram, address, now)
+            case HandshakeType.OTHER_VERSION:
+                table.drops[Drop.UNEXPECTED_RESPONSE] += 1  # ours is the same
         return None
+
+    def _other_version(
+        self, kind: HandshakeType, datagram: bytes, address: Address, now: Micros
+    ) -> None:
+        """Tell who starts a handshake, remember what is told to us; no more can be understood."""
+        index = index_of_any_version(datagram)
+        if kind is HandshakeType.INITIATION and self._foreign.take(now):
+            self._transmit(address, memoryview(encode_other_version(index)))
+        elif kind is HandshakeType.OTHER_VERSION:
+            link = self._table.waiting.get(index)
+            if link is not None and link.address == address:
+                link.is_foreign = True
 
     @property
     def has_work(self) -> bool:
@@ -124,7 +148,7 @@ class Handshaker:
                 self.begin(link, now, patience=None)
         elif attempt.give_up_at is not None and attempt.give_up_at <= now:
             if not link.is_up:
-                return Reason.NO_ANSWER
+                return Reason.OTHER_VERSION if link.is_foreign else Reason.NO_ANSWER
             self._table.end_attempt(link)
         elif attempt.next_at is not None and attempt.next_at <= now:
             self._try(link, attempt.give_up_at, attempt.tries + 1, now)

@@ -64,6 +64,8 @@ class Link:
     previous: Keypair | None = None
     """Another one that still receives."""
     attempt: Attempt | None = None
+    is_foreign: bool = False
+    """Something that claimed to be the peer said that it speaks another version; a hint."""
     cookie: tuple[bytes, Micros] | None = None
     """A cookie of the peer's and when it is no longer good."""
     silent_since: Micros | None = None

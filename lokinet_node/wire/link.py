@@ -1,9 +1,10 @@
-"""Link datagrams that are not cells: initiation, response, cookie (docs/wire.md, section 2).
+"""Link datagrams that are not cells: handshakes and what may answer one (docs/wire.md, section 2).
 
     initiation  01 version 00 00 | sender 4 | Noise message 1 (1336) | mac1 16 | mac2 16
     response    02 version 00 00 | sender 4 | receiver 4 | Noise message 2 (1332) | mac1 | mac2
     cookie      03 version 00 00 | receiver 4 | nonce 24 | sealed cookie 32 | zeros
     cell        04 00 00 00      | receiver 4 | counter 8 | sealed cell 1360
+    version     05 version 00 00 | receiver 4 | zeros
 
 Layouts only: who made a datagram and when is for the link room to judge. What is no cell is read
 by `handshake_type` before anything else of it is.
@@ -57,6 +58,8 @@ class HandshakeType(IntEnum):
     INITIATION = 1
     RESPONSE = 2
     COOKIE = 3
+    OTHER_VERSION = 5
+    """4 is a cell."""
 
 
 class Role(IntEnum):
@@ -105,9 +108,23 @@ class Cookie:
 
 def handshake_type(word: int) -> tuple[HandshakeType, int]:
     """Type and version of a datagram from its first four bytes; WireError if it has neither."""
-    if word & 0xFFFF or not 0 < word >> 24 < len(HandshakeType) + 1:
+    try:
+        kind = HandshakeType(word >> 24)
+    except ValueError:
+        kind = None
+    if kind is None or word & 0xFFFF:
         raise WireError("datagram of an unknown type")
-    return HandshakeType(word >> 24), word >> 16 & 0xFF
+    return kind, word >> 16 & 0xFF
+
+
+def encode_other_version(receiver: int) -> bytes:
+    """A whole datagram that tells an initiator which version we speak."""
+    return _HEAD.pack(HandshakeType.OTHER_VERSION, VERSION, 0, receiver).ljust(DATAGRAM, b"\0")
+
+
+def index_of_any_version(datagram: bytes) -> int:
+    """The index behind the first word, where initiation and version have it in every version."""
+    return int(_HEAD.unpack_from(_whole(datagram))[3])
 
 
 def encode_initiation(sender: int, noise: bytes) -> bytes:

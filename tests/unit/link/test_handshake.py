@@ -13,6 +13,7 @@ from lokinet_node.base.units import MILLISECOND, SECOND
 from lokinet_node.burst import DATAGRAM
 from lokinet_node.crypto.keys import x25519_keypair
 from lokinet_node.link import stamps, table
+from lokinet_node.link.handshaker import PATIENCE, VERSION_BURST
 from lokinet_node.link.links import Drop, LinkUp, Reason
 from lokinet_node.link.stamps import Stamps
 from lokinet_node.testing.fakenet import FakeNetwork
@@ -115,13 +116,57 @@ def test_another_version_is_counted_as_such_for_each_type() -> None:
     network.run(SECOND)
     initiation, response = tap.of(one, 1)[0], tap.of(other, 2)[0]
     before = other.drops()
-    for data in (initiation, response, b"\3\1\0\0".ljust(DATAGRAM, b"\0")):
+    for data in (initiation, response, *(head.ljust(DATAGRAM, b"\0") for head in (b"\3", b"\5"))):
         feed(other, [data[:1] + b"\2" + data[2:]], one.address)
     assert before == {}
-    assert other.drops() == {"VERSION": 3}
+    assert other.drops() == {"VERSION": 4}
 
 
-@pytest.mark.parametrize("head", ["00010000", "05010000", "01010100", "04000001", "04010000"])
+def foreign(initiation: bytes) -> bytes:
+    return initiation[:1] + b"\2" + initiation[2:]
+
+
+def test_who_speaks_another_version_is_told_ours_but_not_without_end() -> None:
+    network, one, other = two()
+    tap = Tap(network)
+    one.connect(other)
+    network.run(SECOND)
+    initiation = foreign(tap.of(one, 1)[0])
+    feed(other, [initiation] * 40, one.address)
+    network.run(SECOND)
+    told = tap.of(other, 5)
+    assert told[0] == (b"\5\1\0\0" + initiation[4:8]).ljust(DATAGRAM, b"\0")
+    assert len(told) == VERSION_BURST
+
+
+def test_a_peer_of_another_version_is_named_when_the_attempt_is_over() -> None:
+    network, one, other = two()
+    tap = Tap(network)
+    other.deaf_to |= {1}  # it understands nothing of ours, and answers only as below
+    one.connect(other)
+    network.run(SECOND // 2)
+    answer = b"\5\2\0\0" + tap.of(one, 1)[-1][4:8]
+    feed(one, [answer.ljust(DATAGRAM, b"\0")], other.address)
+    assert one.downs() == [], "anybody can forge it"
+    network.run(2 * PATIENCE)
+    assert one.downs() == [Reason.OTHER_VERSION]
+
+
+@pytest.mark.parametrize("from_elsewhere", [False, True])
+def test_a_forged_word_about_versions_ends_nothing(from_elsewhere: bool) -> None:
+    network, one, other = two()
+    tap = Tap(network)
+    other.deaf_to |= {1}
+    one.connect(other)
+    network.run(SECOND // 2)
+    index = bytes(4) if not from_elsewhere else tap.of(one, 1)[-1][4:8]
+    address = ("198.51.100.77", 1090) if from_elsewhere else other.address
+    feed(one, [(b"\5\2\0\0" + index).ljust(DATAGRAM, b"\0")], address)
+    network.run(2 * PATIENCE)
+    assert one.downs() == [Reason.NO_ANSWER]
+
+
+@pytest.mark.parametrize("head", ["00010000", "06010000", "01010100", "04000001", "04010000"])
 def test_unknown_types_are_counted(head: str) -> None:
     _, one, other = two()
     feed(other, [bytes.fromhex(head).ljust(DATAGRAM, b"\0")], one.address)

@@ -29,9 +29,11 @@ from lokinet_node.wire.link import (
     encode_cookie,
     encode_initiation,
     encode_initiation_payload,
+    encode_other_version,
     encode_response,
     encode_response_payload,
     handshake_type,
+    index_of_any_version,
 )
 
 NOISE_1, NOISE_2 = bytes(range(256)) * 5 + bytes(56), bytes(range(256)) * 5 + bytes(52)
@@ -49,6 +51,18 @@ def test_initiation_is_the_bytes_of_the_page() -> None:
     assert data == bytes.fromhex("01010000 01020304") + NOISE_1
     assert len(data) == MAC1_AT
     assert decode_initiation(data + bytes(32)) == (0x01020304, NOISE_1)
+
+
+def test_version_is_the_bytes_of_the_page() -> None:
+    data = encode_other_version(0x01020304)
+    assert data == bytes.fromhex("05010000 01020304").ljust(DATAGRAM, b"\0")
+    assert handshake_type(0x05010000) == (HandshakeType.OTHER_VERSION, 1)
+    assert index_of_any_version(data) == 0x01020304
+
+
+def test_the_index_of_an_initiation_is_read_in_any_version() -> None:
+    data = encode_initiation(0x01020304, NOISE_1) + bytes(32)
+    assert index_of_any_version(data[:1] + b"\7" + data[2:]) == 0x01020304
 
 
 def test_response_is_the_bytes_of_the_page() -> None:
@@ -95,7 +109,7 @@ def test_first_words_are_told_apart() -> None:
     assert handshake_type(0x01010000) == (HandshakeType.INITIATION, 1)
     assert handshake_type(0x02070000) == (HandshakeType.RESPONSE, 7)
     assert handshake_type(0x03010000) == (HandshakeType.COOKIE, 1)
-    for word in (CELL_WORD >> 32, 0, 0x05010000, 0x01010001, 0x01010100, 0xFFFFFFFF):
+    for word in (CELL_WORD >> 32, 0, 0x06010000, 0x01010001, 0x01010100, 0xFFFFFFFF):
         with pytest.raises(WireError, match="unknown type"):
             handshake_type(word)
 
