@@ -25,7 +25,11 @@ nodes:
   router: {role: router, count: 5}
   web: {role: service, app: nginx}
   alice: {role: client}
+  chain: {role: chain, network-type: testnet}
+names: {web.loki: web}
 """
+NAME_LIVES = 720
+"""Blocks, on a chain of that type (docs/chain.md)."""
 READY = f"{READY_S:.0f}s"
 
 
@@ -190,6 +194,28 @@ def test_a_service_whose_port_is_blocked(network: Network) -> None:
 def test_a_resolver_nobody_can_reach(network: Network) -> None:
     with firewall(network, "alice", "output", "udp dport 53 drop"):
         only(failed_wait(network), "alice → web", "name resolves")
+
+
+def test_a_chain_that_is_down(network: Network) -> None:
+    done(network, "kill", "chain")
+    missing = only(failed_wait(network, READY), "chain", "process")
+    assert missing["seen"] == "oxend was killed by signal 9"
+
+
+def test_a_chain_that_is_frozen(network: Network) -> None:
+    done(network, "kill", "chain", "--signal", "STOP")
+    try:
+        only(failed_wait(network, "8s"), "chain", "control socket")
+    finally:
+        done(network, "kill", "chain", "--signal", "CONT")
+
+
+def test_a_name_nobody_has_bought(network: Network) -> None:
+    """It was, but its time is over."""
+    done(network, "chain", "mine", str(NAME_LIVES + 1))
+    failure = failed_wait(network)
+    assert failure.missing["chain", "chain"]["seen"] == "web.loki not registered"
+    assert {who for who, _ in failure.missing} <= {"chain", "alice → web"}
 
 
 def test_a_control_socket_that_was_deleted(network: Network) -> None:

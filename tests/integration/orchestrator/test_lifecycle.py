@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -52,12 +54,7 @@ def test_an_edited_topology_converges_by_what_changed_only(testnet: Testnet) -> 
 
 def test_killing_the_world_ends_all_but_files_and_down_removes_those(testnet: Testnet) -> None:
     assert testnet.run("up", testnet.configure(SMALL)).returncode == 0
-    handle = os.pidfd_open(testnet.world_pid("small"))
-    os.kill(testnet.world_pid("small"), signal.SIGKILL)
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    assert poll.poll(5000), "the world survived SIGKILL"
-    os.close(handle)
+    kill_world(testnet)
     left = testnet.leftovers()
     assert left, "keys and logs should still be there"
     assert [entry for entry in left if not entry.startswith("file ")] == []
@@ -116,6 +113,77 @@ def test_killing_up_itself_leaves_a_world_that_down_finds(testnet: Testnet) -> N
     down = testnet.run("down")
     assert down.returncode == 0, down.stderr
     assert testnet.leftovers() == []
+
+
+def test_everything_a_network_keeps_is_private_to_its_user(testnet: Testnet) -> None:
+    """But what an application reads that gave its rights away, inside of what nobody may enter."""
+    os.umask(0o022)
+    assert testnet.run("up", testnet.configure(SMALL)).returncode == 0
+    shared = testnet.state / "small" / "nodes" / "web" / "nginx"
+    entries = [testnet.state, testnet.runtime]
+    entries += [path for root in entries for path in root.rglob("*")]
+    open_to_others = [
+        str(path)
+        for path in entries
+        if path.lstat().st_mode & 0o077 and not path.is_relative_to(shared)
+    ]
+    assert open_to_others == []
+    assert testnet.run("down").returncode == 0
+
+
+def test_after_a_reboot_start_brings_back_who_was_there(testnet: Testnet) -> None:
+    """A reboot ends the world and empties the runtime directory."""
+    assert testnet.run("up", testnet.configure(SMALL)).returncode == 0
+    key = testnet.state / "small/nodes/web/service.key"
+    before = key.read_bytes()
+    kill_world(testnet)
+    shutil.rmtree(testnet.runtime)
+    assert testnet.run("gc").stdout == "nothing is left over\n"
+    result = testnet.run("start")
+    assert result.returncode == 0, result.stderr
+    assert "page     200 http://" in result.stdout
+    assert key.read_bytes() == before
+    assert testnet.run("down").returncode == 0
+    assert testnet.leftovers() == []
+
+
+def test_a_note_from_before_a_reboot_names_no_process(testnet: Testnet) -> None:
+    """Numbers are given out anew after a boot, which a runtime directory may outlive."""
+    assert testnet.run("up", testnet.configure(SMALL)).returncode == 0
+    kill_world(testnet)
+    note = testnet.runtime / "small" / "world.json"
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        ticks = int(Path(f"/proc/{stranger.pid}/stat").read_text().rpartition(")")[2].split()[19])
+        found = {"pid": stranger.pid, "started_ticks": ticks, "boot": "another boot"}
+        note.write_text(json.dumps({**json.loads(note.read_text()), **found}))
+        assert '"stopped"' in testnet.run("ls", "--all", "--json").stdout
+        assert testnet.run("down").returncode == 0
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.parametrize("command", ["up", "start"])
+def test_ctrl_c_while_a_stopped_network_starts_leaves_it_stopped(
+    testnet: Testnet, command: str
+) -> None:
+    assert testnet.run("up", testnet.configure(SMALL)).returncode == 0
+    key = testnet.state / "small/nodes/web/service.key"
+    before = key.read_bytes()
+    assert testnet.run("stop").returncode == 0
+    stuck = SMALL.replace("hops: 2", "hops: 2\nprivate-network: {lacks: links}")
+    kept = testnet.state / "small" / "network.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "text": stuck}))
+    process = testnet.start(command, *([testnet.configure(stuck)] if command == "up" else []))
+    until("a node runs", lambda: (testnet.runtime / "small" / "web.sock").exists())
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert '"stopped"' in testnet.run("ls", "--all", "--json").stdout
+    assert [entry for entry in testnet.leftovers() if not entry.startswith("file ")] == []
+    assert key.read_bytes() == before
 
 
 def test_down_without_a_network_is_fine_and_says_so(testnet: Testnet) -> None:
@@ -178,6 +246,15 @@ def test_a_second_command_is_refused_while_one_changes_the_network(testnet: Test
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=20)
     assert testnet.leftovers() == []
+
+
+def kill_world(testnet: Testnet) -> None:
+    handle = os.pidfd_open(testnet.world_pid("small"))
+    signal.pidfd_send_signal(handle, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    assert poll.poll(5000), "the world survived SIGKILL"
+    os.close(handle)
 
 
 def node_pids(testnet: Testnet) -> dict[str, int]:
