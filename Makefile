@@ -4,10 +4,10 @@ ARGS ?=
 export PYTHON ?= python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help testnet up down ps status setup setup-test test unit integration bench lint fmt docs docs-dns lock clean
+.PHONY: help testnet up down ps status setup setup-test test unit integration integration-netns integration-docker images sbom bench lint fmt docs docs-dns lock clean
 
 help: ## list the goals
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
 
 # `make testnet down` must only go down, so the word by itself does nothing; alone it means up.
 ifeq ($(MAKECMDGOALS),testnet)
@@ -43,6 +43,18 @@ unit: setup-test ## tests that need no root and no network namespaces
 
 integration: setup-test ## tests with real processes
 	@.venv/bin/pytest -q -m integration $(ARGS)
+
+integration-netns: setup-test ## those of them that need no Docker engine
+	@.venv/bin/pytest -q -m 'integration and not docker' $(ARGS)
+
+integration-docker: setup-test ## those that need one (.ci/engine start); builds the images first
+	@.venv/bin/pytest -q -m docker $(ARGS)
+
+images: ## build the container images; quick where nothing changed
+	@images/build $(ARGS)
+
+sbom: ## list what the images are made of: .artifacts/images/NAME.cdx.json
+	@$(PYTHON) images/sbom.py $(ARGS)
 
 bench: setup-test ## measure; prints a table, judges nothing
 	@.venv/bin/python -m benchmarks $(ARGS)

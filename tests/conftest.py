@@ -1,4 +1,4 @@
-"""What holds for every test: no silent skip in CI, integration marked by folder, examples kept."""
+"""What holds for every test: no silent skip in CI, marks by folder, examples kept."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in tests/integration/, so that no file can forget it."""
+    """Mark what lies in tests/integration/, and there in docker/: no file can forget it."""
     for item in items:
         if item.path.is_relative_to(INTEGRATION):
             item.add_marker(pytest.mark.integration)
+        if item.path.is_relative_to(INTEGRATION / "docker"):
+            item.add_marker(pytest.mark.docker)
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -23,9 +23,9 @@ def run_suite(
 ) -> tuple[int, list[str]]:
     """Exit code and printed lines of a run over the given test files, laid out in `folder`."""
     shutil.copy(CONFTEST, folder / "conftest.py")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = integration: real processes\n")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  integration: x\n  docker: x\n")
     for name, source in tests.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"import pytest\n{source}")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "."]
     environment = {**os.environ, "CI": ci, "PYTEST_ADDOPTS": ""}
@@ -57,9 +57,21 @@ def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
     assert lines[-1].startswith("1 xfailed in")
 
 
-def test_a_test_in_the_integration_folder_bears_its_mark(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "result"),
+    [
+        ("not integration", "1 passed, 2 deselected in"),
+        ("integration and not docker", "1 passed, 2 deselected in"),
+        ("docker", "1 passed, 2 deselected in"),
+        ("integration", "2 passed, 1 deselected in"),
+    ],
+)
+def test_a_test_in_the_integration_folders_bears_its_marks(
+    chosen: str, result: str, tmp_path: Path
+) -> None:
     source = "def test_x() -> None: ...\n"
-    tests = {"test_pure.py": source, "integration/test_real.py": source}
-    code, lines = run_suite(tmp_path, tests, "", "-m", "not integration")
+    folders = ("", "integration/network/", "integration/docker/")
+    tests = {f"{folder}test_{len(folder)}.py": source for folder in folders}
+    code, lines = run_suite(tmp_path, tests, "", "-m", chosen)
     assert code == 0
-    assert lines[-1].startswith("1 passed, 1 deselected in")
+    assert lines[-1].startswith(result)
