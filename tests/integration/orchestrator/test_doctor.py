@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 
 def test_a_fit_machine_is_found_fit_by_trying_and_nothing_stays(testnet: Testnet) -> None:
     before = host_state()
+    testnet.env["TMPDIR"] = str(testnet.root)  # so that what the trial leaves is found as ours
     result = testnet.run("doctor", "--json")
     data = json.loads(result.stdout)
     assert (result.returncode, data["fit"]) == (0, True), result.stdout
@@ -25,6 +26,7 @@ def test_a_fit_machine_is_found_fit_by_trying_and_nothing_stays(testnet: Testnet
     assert seen["mtu"] == "links have 1500 bytes, datagrams take 1404"
     assert host_state() == before
     assert testnet.leftovers() == []
+    assert sorted(path.name for path in testnet.root.iterdir()) == ["run", "state"]
 
 
 def test_a_machine_without_descriptors_is_not_fit(testnet: Testnet) -> None:
