@@ -73,6 +73,8 @@ class ProcessSpec:
     """Command of a warm parent that can fork it, told `argv[-1]`; empty: always run by argv."""
     files: tuple[str, ...] = ()
     """Which of its node's files it reads when it starts; a folder stands for all in it."""
+    umask: int = 0o077
+    """What it writes is its own, unless it is an application that may drop its rights."""
 
 
 @dataclass(frozen=True, slots=True)

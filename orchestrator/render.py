@@ -28,6 +28,8 @@ __all__ = ["SHARED", "render"]
 
 LINK_PORT = 1090
 """Lokinet's default for `[bind] inbound`."""
+UMASK = 0o022
+"""Of applications: everybody's usual one."""
 PREFIX_LENGTH = 16
 """Of the underlay: one network for all nodes."""
 RESOLVER = "127.3.2.1"
@@ -236,8 +238,8 @@ def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
 def nginx_process(app: NginxApp, log: str) -> ProcessSpec:
     """Stock nginx; `-e` keeps it off its compiled-in log file from the start."""
     argv = ("nginx", "-e", "stderr", "-c", f"{SHARED}/nginx/nginx.conf")
-    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/", files=("nginx",))
+    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/", files=("nginx",), umask=UMASK)
 
 
 def _command_process(app: CommandApp, log: str) -> ProcessSpec:
-    return ProcessSpec("command", tuple(app.run), log, port=app.port)
+    return ProcessSpec("command", tuple(app.run), log, port=app.port, umask=UMASK)

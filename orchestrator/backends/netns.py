@@ -273,6 +273,7 @@ class NetnsBackend:
                 "cwd": str(directory),
                 "log": process.log,
                 "fingerprint": op.fingerprint,
+                "umask": process.umask,
                 **self._nursery(process.nursery),
             }
         )

@@ -21,9 +21,6 @@ from orchestrator.world.spawn import Namespaces, fork
 
 __all__ = ["Nursery", "start_nursery"]
 
-UMASK = 0o077
-"""Of nodes: what they write is theirs alone."""
-
 Answer = Callable[[int | str], None]
 """Called with the child's pid, or with the reason why there is none."""
 
@@ -35,16 +32,8 @@ class Nursery:
     channel: socket.socket
     waiting: list[Answer] = field(default_factory=list)
 
-    def bear(
-        self,
-        arguments: Sequence[str],
-        directory: str,
-        namespaces: Namespaces,
-        output: int,
-        answer: Answer,
-    ) -> None:
+    def bear(self, request: Message, namespaces: Namespaces, output: int, answer: Answer) -> None:
         """Ask for a child in those namespaces; descriptors stay the caller's."""
-        request = {"arguments": list(arguments), "directory": directory, "umask": UMASK}
         descriptors = (namespaces.net, namespaces.uts, namespaces.mnt, output)
         try:
             send(self.channel, request, descriptors)

@@ -14,13 +14,10 @@ from dataclasses import dataclass, field
 
 from orchestrator.world.messages import Message
 from orchestrator.world.nodes import Node, Process
-from orchestrator.world.nursery import UMASK as NODE_UMASK
 from orchestrator.world.nursery import Nursery, start_nursery
 from orchestrator.world.spawn import SpawnError, spawn
 
 __all__ = ["Starter", "now_us"]
-
-APPLICATION_UMASK = 0o022
 
 Reply = Callable[[Message], None]
 
@@ -63,7 +60,12 @@ class Starter:
 
         log = _open_log(message["log"])
         try:
-            nursery.bear(message["argv"][-1:], message["cwd"], node.namespaces, log, born)
+            request = {
+                "arguments": message["argv"][-1:],
+                "directory": message["cwd"],
+                "umask": message["umask"],
+            }
+            nursery.bear(request, node.namespaces, log, born)
         finally:
             os.close(log)
 
@@ -103,7 +105,7 @@ class Starter:
         nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
             began, stdio = now_us(), (nothing, log, log)
-            umask = NODE_UMASK if message["nursery"] else APPLICATION_UMASK
+            umask = message["umask"]
             pid = spawn(
                 node.namespaces, message["argv"], message["env"], message["cwd"], stdio, umask
             )

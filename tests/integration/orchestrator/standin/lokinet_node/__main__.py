@@ -39,6 +39,7 @@ class StandIn:
         if self.lacks == "process":
             print("stand-in: cannot go on: told to crash", file=sys.stderr)
             sys.exit(1)
+        (self.directory / "written").touch()  # as nodes keep what they know of others
         if self.lacks != "socket":
             self.listen(self.ini["api"]["bind"].removeprefix("ipc://"))
         if not self.is_router and self.lacks != "name":
