@@ -161,8 +161,10 @@ class ChainGroup(Strict):
     """The private chain, one node: routers take their list from it, names are bought on it."""
 
     role: Literal["chain"]
-    block_time: Annotated[Seconds, Field(ge=0, le=86_400)] = 10.0
-    """Between two blocks; `0s` makes blocks only on request."""
+    blocks: Literal["timed", "on-request"] = "timed"
+    """Whether blocks come by themselves, or only by `testnet chain mine`."""
+    block_time: Annotated[Seconds, Field(le=86_400)] = 10.0
+    """Between two blocks that come by themselves."""
     network_type: Literal["mainnet", "testnet", "fakechain"] = "mainnet"
     """How long names live: as on Lokinet's network of that kind, counted in blocks."""
     log: Annotated[LogLevel | None, Field(examples=["debug"])] = None
