@@ -55,6 +55,12 @@ def test_a_mistake_in_a_test_is_named(test: str, message: str) -> None:
     assert message in faults(test)
 
 
+def test_a_chain_has_no_tun_to_ask_from() -> None:
+    text = BASE.replace("tests:", "  chain: {role: chain}\ntests:")
+    with pytest.raises(UsageError, match="chain has no tun device"):
+        parse(f"{text}  - ping: {{from: chain, to: web}}\n".encode(), "t")
+
+
 def test_each_test_is_counted_from_one_and_has_its_own_line() -> None:
     good = "ping: {from: alice, to: web}"
     text = faults(good, "{http: {from: alice, to: wbe}}", good, "{http: {from: alice}}")
