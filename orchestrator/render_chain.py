@@ -35,7 +35,8 @@ def chain_node(
     """A node with the chain's program on the underlay."""
     directory, control = places.node(node.name), str(places.control(node.name))
     argv = [python, "-P", "-m", "lokinet_node.oxend", "--data-dir", str(directory / "chain")]
-    argv += ["--network-type", group.network_type, "--block-time", f"{group.block_time:g}"]
+    block_time = group.block_time if group.blocks == "timed" else 0.0
+    argv += ["--network-type", group.network_type, "--block-time", f"{block_time:g}"]
     argv += ["--rpc", f"{node.address}:{RPC_PORT}", "--admin", ADMIN, "--control", control]
     argv += ["--log-level", group.log or topology.log]
     argv += ["--log-format", group.log_format or topology.log_format]

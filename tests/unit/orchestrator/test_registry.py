@@ -100,7 +100,8 @@ def test_names_are_filed_under_the_registrys_hash() -> None:
         (("web.loki: w\n", "web.loki: {to: w, backup-owner: owner}\n"), "is the owner already"),
         (("{role: chain}", "{role: chain, count: 2}"), "unknown key 'count'"),
         (("{role: chain}", "{role: chain, block-time: 5}"), "block-time"),
-        (("{role: chain}", "{role: chain, block-time: 2 days}"), "block-time"),
+        (("{role: chain}", "{role: chain, block-time: 25 h}"), "block-time"),
+        (("{role: chain}", "{role: chain, block-time: never}"), "block-time"),
         (("{role: chain}", "{role: chain, network-type: moon}"), "network-type"),
         (
             ("names:", "  d: {role: chain}\nnames:"),
