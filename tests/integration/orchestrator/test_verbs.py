@@ -180,14 +180,14 @@ def test_edited_topologies_restart_only_what_must(up: Testnet) -> None:
 
 def test_cp_carries_files_and_folders_both_ways(up: Testnet) -> None:
     data = os.urandom(3_000_000)
-    folder = up.root / "folder"
+    folder = up.root / f"folder-{up.root.name}"  # so that no other run's is met
     (folder / "deep").mkdir(parents=True)
     (folder / "deep" / "data").write_bytes(data)
     done(up, "cp", str(folder), "alice:/run")
-    done(up, "cp", "alice:/run/folder/deep/data", "web:/run/copy")
+    done(up, "cp", f"alice:/run/{folder.name}/deep/data", "web:/run/copy")
     done(up, "cp", "web:/run/copy", str(up.root / "back"))
     assert (up.root / "back").read_bytes() == data
-    assert not Path("/run/folder").exists(), "a node's /run is its own"
+    assert not Path("/run", folder.name).exists(), "a node's /run is its own"
     done(up, "cp", "alice:/etc/hosts", str(up.root / "hosts"))
     assert "localhost alice" in (up.root / "hosts").read_text()
 
