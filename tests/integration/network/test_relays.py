@@ -21,6 +21,8 @@ from tests.integration.network.real import Network
 from tests.integration.network.ways import Way, service_of, way
 
 LINK_PORT = "1090"
+CHAIN = "chain"
+CHAIN_PORT = 22023
 DATAGRAM = 1376
 """docs/wire.md, 1: of every datagram between nodes."""
 PACKET = 1280
@@ -67,7 +69,8 @@ def watch_download(network: Network, page: Download) -> Watched | None:
     """None where an end changed its way meanwhile, as it may at any time."""
     nodes = {row["underlay"]: row["node"] for row in network.programs()}
     before = {node: service_of(network, node) for node in ("alice", "web")}
-    with capturing(network, list(nodes.values())) as captures:
+    chain = next(address for address, node in nodes.items() if node == CHAIN)
+    with capturing(network, list(nodes.values()), f"{chain}:{CHAIN_PORT}") as captures:
         with Downloading(network, "alice", page, RATE) as download:
             download.finish(within_s=60)
         seen = {node: finished(capture) for node, capture in captures.items()}
@@ -84,9 +87,10 @@ def watch_download(network: Network, page: Download) -> Watched | None:
 
 
 def test_every_link_was_watched_and_nothing_missed(watched: Watched) -> None:
-    assert len(watched.by_node) == 11
+    assert len(watched.by_node) == 12
     assert {node: seen["lost"] for node, seen in watched.by_node.items() if seen["lost"]} == {}
-    assert all(seen["sent"] and seen["received"] for seen in watched.by_node.values())
+    talking = {node for node, seen in watched.by_node.items() if seen["sent"] and seen["received"]}
+    assert talking == watched.by_node.keys() - {CHAIN}
 
 
 def test_exactly_the_relays_both_ends_name_carry_the_download(watched: Watched) -> None:
@@ -122,12 +126,19 @@ def test_a_way_is_two_halves_of_four_that_share_the_pivot(watched: Watched) -> N
 
 def test_every_datagram_has_the_one_length(watched: Watched) -> None:
     sizes = {node: set(seen["sizes"]) for node, seen in watched.by_node.items()}
-    assert sizes == {node: {str(DATAGRAM)} for node in watched.by_node}
+    assert sizes.pop(CHAIN) == set()
+    assert sizes == {node: {str(DATAGRAM)} for node in sizes}
 
 
 def test_nothing_but_links_crosses_the_underlay(watched: Watched) -> None:
     strangers = {node: seen["strangers"] for node, seen in watched.by_node.items()}
     assert {node: found for node, found in strangers.items() if found} == {}
+
+
+def test_only_routers_talk_to_the_chain(watched: Watched) -> None:
+    """Now and then, and in the clear: clients must have no reason to."""
+    talking = {node for node, seen in watched.by_node.items() if seen["chain"]}
+    assert {node for node in talking if not node.startswith("router-")} <= {CHAIN}
 
 
 def test_nobody_on_the_underlay_sees_the_page(watched: Watched) -> None:
@@ -142,7 +153,9 @@ def routes(services: dict[str, dict[str, Any]]) -> dict[str, list[list[str]]]:
 
 
 @contextmanager
-def capturing(network: Network, nodes: list[str]) -> Iterator[dict[str, subprocess.Popen[str]]]:
+def capturing(
+    network: Network, nodes: list[str], chain: str
+) -> Iterator[dict[str, subprocess.Popen[str]]]:
     with ExitStack() as stack:
         if kernel() < TELLS_UDP_GSO:
             for node in nodes:
@@ -152,7 +165,7 @@ def capturing(network: Network, nodes: list[str]) -> Iterator[dict[str, subproce
                 assert switched.returncode == 0, switched.stderr
         yield {
             node: stack.enter_context(
-                network.running(node, "capture.py", "eth0", LINK_PORT, MARKER)
+                network.running(node, "capture.py", "eth0", LINK_PORT, MARKER, chain)
             )
             for node in nodes
         }

@@ -1,10 +1,11 @@
 """Inside a node: watch a link, both directions, and say at the end what was on it.
 
-Usage: capture.py LINK PORT MARKER; ends when its input does, and prints one JSON object:
+Usage: capture.py LINK PORT MARKER CHAIN; ends when its input does, and prints one JSON object:
 - `sent`, `received`: datagrams of UDP PORT by the address of the other end;
 - `sizes`: how many of them had which length;
 - `marked`: frames that held MARKER;
-- `strangers`: frames that were neither such datagrams nor ARP, described and counted;
+- `chain`: frames of TCP to or from CHAIN, an address and port;
+- `strangers`: frames that were none of these and no ARP, described and counted;
 - `lost`: frames the kernel had no room for.
 
 A burst crosses a veth in one piece. How it would be cut stands in the header that PACKET_VNET_HDR
@@ -36,10 +37,12 @@ STATISTICS = struct.Struct("=II")
 ETHERNET = 14
 
 link, port, marker = sys.argv[1], int(sys.argv[2]), sys.argv[3].encode()
+chain_ip, chain_port = sys.argv[4].split(":")
+chain = (socket.inet_aton(chain_ip), int(chain_port))
 flows: dict[str, Counter[str]] = {"sent": Counter(), "received": Counter()}
 sizes: Counter[int] = Counter()
 strangers: Counter[str] = Counter()
-marked = 0
+marked = chain_frames = 0
 
 
 def datagram_lengths(gso_type: int, gso_size: int, payload: int) -> list[int]:
@@ -50,12 +53,24 @@ def datagram_lengths(gso_type: int, gso_size: int, payload: int) -> list[int]:
     return [gso_size] * whole + [rest] * bool(rest)
 
 
+def is_chains(packet: memoryview) -> bool:
+    """Whether a packet of IPv4 is TCP with the chain at one end."""
+    if packet[9] != socket.IPPROTO_TCP:
+        return False
+    ports = struct.unpack_from("!HH", packet, (packet[0] & 0x0F) * 4)
+    return chain in ((bytes(packet[12:16]), ports[0]), (bytes(packet[16:20]), ports[1]))
+
+
 def look(frame: memoryview, is_sent: bool) -> None:
     """Account for one frame, its vnet header in front."""
     _, gso_type, _, gso_size, _, _ = VNET_HEADER.unpack_from(frame)
     (kind,) = struct.unpack_from("!H", frame, VNET_HEADER.size + 12)
     packet = frame[VNET_HEADER.size + ETHERNET :]
     if kind == ETH_P_ARP:
+        return
+    if kind == ETH_P_IP and is_chains(packet):
+        global chain_frames
+        chain_frames += 1
         return
     if (
         kind != ETH_P_IP
@@ -98,4 +113,5 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as tap:
         is_ending = is_ending or sys.stdin in readable
     _, lost = STATISTICS.unpack(tap.getsockopt(SOL_PACKET, PACKET_STATISTICS, STATISTICS.size))
 report = {**flows, "sizes": sizes, "marked": marked, "strangers": strangers, "lost": lost}
+report["chain"] = chain_frames
 print(json.dumps(report))
