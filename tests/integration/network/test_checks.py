@@ -33,7 +33,7 @@ def test_every_test_of_the_default_topology_holds(testnet: Network) -> None:
     fallen = [row for row in data["tests"] if not row["held"]]
     assert (result.returncode, fallen) == (0, [])
     assert {row["kind"] for row in data["tests"]} == {
-        "http", "dns", "ping", "udp-echo", "throughput",
+        "http", "dns", "ping", "udp-echo", "throughput", "ons",
     }  # fmt: skip
 
 
