@@ -46,7 +46,7 @@ def images(engine: str) -> str:
 @pytest.fixture
 def bench(images: str) -> Iterator[Bench]:
     """A network of the test's own, with no way out."""
-    opened = Bench("lokinet-testnet-images", "10.77.200.0/24")
+    opened = Bench("lokinet-testnet-images", "10.78.200.0/24")
     opened.close()  # what a killed run left
     try:
         opened.open()

@@ -117,15 +117,15 @@ def test_web_serves_a_page_to_the_tools(bench: Bench) -> None:
 
     assert eventually(answers), bench.logs(web)
     assert "1 received" in bench.tools("ping", "-c1", "-W5", "web").stdout
-    assert re.match(r"10\.77\.200\.\d+$", bench.tools("dig", "+short", "web").stdout)
+    assert re.match(r"10\.78\.200\.\d+$", bench.tools("dig", "+short", "web").stdout)
     docker("stop", web)
     assert inspect("container", web)["State"]["ExitCode"] == 0
 
 
 def test_voip_answers_a_mumble_ping(bench: Bench) -> None:
-    voip = bench.run("voip", "voip", options=["--tmpfs=/tmp", "--ip=10.77.200.9"])
+    voip = bench.run("voip", "voip", options=["--tmpfs=/tmp", "--ip=10.78.200.9"])
     # type 0, eight bytes to recognise it by; the answer begins with the server's version
-    script = r"printf '\0\0\0\0whoisit?' | nc -u -w1 10.77.200.9 64738 | od -An -c | tr -d ' \n'"
+    script = r"printf '\0\0\0\0whoisit?' | nc -u -w1 10.78.200.9 64738 | od -An -c | tr -d ' \n'"
 
     def answers() -> bool:
         return "whoisit?" in bench.tools("sh", "-c", script, check=False).stdout
@@ -165,8 +165,8 @@ CONFIG = "/var/lib/lokinet/lokinet.ini"
 
 
 def test_a_router_without_a_tun_needs_no_right_at_all(bench: Bench, tmp_path: Path) -> None:
-    new_router(tmp_path, "10.77.200.10", "null", NODE_USER)
-    node = bench.run("node", "node", CONFIG, options=node_options(tmp_path, "10.77.200.10"))
+    new_router(tmp_path, "10.78.200.10", "null", NODE_USER)
+    node = bench.run("node", "node", CONFIG, options=node_options(tmp_path, "10.78.200.10"))
     assert eventually(lambda: (tmp_path / "control.sock").is_socket()), bench.logs(node)
     status = docker("exec", node, "cat", "/proc/1/status").stdout
     assert f"Uid:\t{NODE_USER}\t{NODE_USER}\t{NODE_USER}" in status
@@ -177,9 +177,9 @@ def test_a_router_without_a_tun_needs_no_right_at_all(bench: Bench, tmp_path: Pa
 
 
 def test_a_node_with_a_tun_needs_net_admin_and_the_device(bench: Bench, tmp_path: Path) -> None:
-    new_router(tmp_path, "10.77.200.11", "tun", "0")
+    new_router(tmp_path, "10.78.200.11", "tun", "0")
     rights = ["--user=0", "--cap-add=NET_ADMIN", "--device=/dev/net/tun"]
-    options = [*node_options(tmp_path, "10.77.200.11"), *rights]
+    options = [*node_options(tmp_path, "10.78.200.11"), *rights]
     node = bench.run("node", "node", CONFIG, options=options)
     assert eventually(lambda: (tmp_path / "control.sock").is_socket()), bench.logs(node)
     assert "lokitun" in docker("exec", node, "cat", "/proc/net/dev").stdout
