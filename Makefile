@@ -87,4 +87,4 @@ lock: setup ## write requirements*.txt anew from pyproject.toml
 
 clean: ## remove .venv, caches and build products
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .artifacts
-	find benchmarks lokinet_node orchestrator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find benchmarks images lokinet_node orchestrator tests -name __pycache__ -type d -prune -exec rm -rf {} +
