@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "batch":
             data = sys.stdin.buffer.read(MAX_BATCH_SIZE + 1)
-            results: object = [make(request) for request in _batch(data)]
+            results: object = batch(data)
         elif options.command == "router":
             results = make(_router(options.dir, options.netid, options.public_address))
         else:
@@ -77,6 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(json.dumps(results))
     return 0
+
+
+def batch(data: bytes) -> list[Result]:
+    """What the command `batch` makes of its standard input."""
+    return [make(request) for request in _batch(data)]
 
 
 def make(request: Request) -> Result:
