@@ -14,21 +14,21 @@ from orchestrator.plan import Plan, Step
 
 __all__ = ["apply"]
 
-WORKERS = 4
-"""Acts beside each other; most wait for one world process, so more would only queue there."""
-
 
 def apply(
     plan: Plan,
     backend: Backend,
     begin: Callable[[Step], None] = lambda _: None,
-    workers: int = WORKERS,
+    workers: int | None = None,
 ) -> None:
-    """Perform every step; `begin` hears of each before anything of it is done."""
+    """Perform every step; `begin` hears of each before anything of it is done.
+
+    `workers`: acts beside each other, by default as many as the backend has use for.
+    """
     waiting = {step.number: step for step in plan.steps}
     finished: set[int] = set()
     running: dict[Future[None], Step] = {}
-    pool = ThreadPoolExecutor(max_workers=workers)
+    pool = ThreadPoolExecutor(max_workers=workers or backend.workers)
     try:
         while waiting or running:
             ready = [step for step in waiting.values() if finished.issuperset(step.after)]

@@ -23,8 +23,11 @@ def fingerprint(parts: Mapping[str, object]) -> str:
 
 
 def process_fingerprint(spec: NodeSpec, process: ProcessSpec) -> str:
-    """Of one program: its command line and the files it reads."""
-    return fingerprint({"command line": process.argv, **files_of(spec, process)})
+    """Of one program: its command line, the files it reads, and its image if it is of one."""
+    parts: dict[str, object] = {"command line": process.argv, **files_of(spec, process)}
+    if process.image is not None:
+        parts["image"] = process.image.number
+    return fingerprint(parts)
 
 
 def files_of(spec: NodeSpec, process: ProcessSpec) -> dict[str, str]:

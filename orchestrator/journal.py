@@ -23,10 +23,12 @@ from typing import Any
 
 from orchestrator.directories import Places, write_private
 from orchestrator.errors import Leftovers
+from orchestrator.homes import BACKENDS, Home
 
 __all__ = ["Journal", "Owner", "read_entries", "read_owner"]
 
 FORMAT = "lokinet-testnet journal 1"
+NAMESPACES = Home()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Owner:
     run: Path
     since: str
     """UTC, ISO 8601."""
+    home: Home = NAMESPACES
+    """Where it lives, for as long as it lives."""
 
     def places(self) -> Places:
         """Where the network is, whatever the environment says by now."""
@@ -55,14 +59,23 @@ class Journal:
     owner: Owner
 
     @classmethod
-    def open(cls, places: Places) -> Journal:
-        """The network's journal, begun if there is none; raises Leftovers for a strange one."""
+    def open(cls, places: Places, home: Home = NAMESPACES) -> Journal:
+        """The network's journal, begun if there is none; raises Leftovers for a strange one.
+
+        `home` counts for one that is begun.
+        """
         owner = read_owner(places.journal)
         if owner is None:
             if os.path.lexists(places.journal):
                 raise Leftovers(f"{places.journal} is in the way: it is no journal of ours")
             owner = Owner(
-                places.name, secrets.token_hex(8), os.geteuid(), places.state, places.run, _now()
+                places.name,
+                secrets.token_hex(8),
+                os.geteuid(),
+                places.state,
+                places.run,
+                _now(),
+                home,
             )
             write_private(places.journal, _first_line(owner), durable=True)
         return cls(places.journal, owner)
@@ -86,10 +99,13 @@ def read_owner(path: Path) -> Owner | None:
             Path(first["state"]),
             Path(first["run"]),
             str(first.get("at", "")),
+            Home(first.get("backend", "netns"), str(first.get("underlay", ""))),
         )
     except (OSError, KeyError, TypeError, ValueError):
         return None
     if first.get("format") != FORMAT or owner.user != os.geteuid() or not owner.network_id:
+        return None
+    if owner.home.backend not in BACKENDS:
         return None
     here = owner.places()
     return owner if here.journal == path and here.run.name == owner.name else None
@@ -117,6 +133,8 @@ def _first_line(owner: Owner) -> str:
             "state": str(owner.state),
             "run": str(owner.run),
             "at": owner.since,
+            "backend": owner.home.backend,
+            "underlay": owner.home.underlay,
         }
     )
 

@@ -13,10 +13,19 @@ from pathlib import Path
 
 from orchestrator.definition import forget, is_promised
 from orchestrator.directories import LABEL_FILE, Places, is_ours, run_root, state_root
-from orchestrator.errors import Leftovers
+from orchestrator.engine.belongings import is_running, left_of, own_labels, remove_all
+from orchestrator.engine.client import Engine
+from orchestrator.errors import Leftovers, OperatorError
 from orchestrator.journal import Journal, Owner, read_owner
 from orchestrator.locks import Locked, locked
-from orchestrator.networks import Condition, abandoned_drafts, abandoned_locks, networks, world_of
+from orchestrator.networks import (
+    Condition,
+    abandoned_drafts,
+    abandoned_locks,
+    networks,
+    was_begun,
+    world_of,
+)
 from orchestrator.worlds import end_world, processes_inside
 
 __all__ = ["Collected", "Removal", "bring_down", "collect", "garbage", "stop_world"]
@@ -39,10 +48,11 @@ class Removal:
 NOTHING = Removal(False, False, 0)
 
 
-def bring_down(places: Places) -> Removal:
+def bring_down(places: Places, may_be_in_flight: bool = True) -> Removal:
     """End the world, delete the files, look whether anything is left; raises Leftovers.
 
-    The caller holds the network's lock.
+    The caller holds the network's lock. `may_be_in_flight`: an engine may still be making what a
+    killed command asked for.
     """
     owner = read_owner(places.journal)
     if owner is None:
@@ -50,8 +60,9 @@ def bring_down(places: Places) -> Removal:
         return NOTHING
     places = owner.places()
     Journal(places.journal, owner).begin(f"RemoveNetwork network:{places.name}", "asked to")
+    unfinished = may_be_in_flight and not is_promised(places)
     forget(places)
-    alive, processes = _end_world(places, owner)
+    alive, processes = _end(places, owner, unfinished)
     places.remove(owner.network_id)
     _check_nothing_left(places)
     return Removal(True, alive, processes)
@@ -67,7 +78,7 @@ def stop_world(places: Places) -> int:
         return 0
     places = owner.places()
     Journal(places.journal, owner).begin(f"StopNetwork network:{places.name}", "asked to")
-    _, processes = _end_world(places, owner)
+    _, processes = _end(places, owner)
     if is_ours(places.run, owner.network_id):
         shutil.rmtree(places.run, ignore_errors=True)
     return processes
@@ -115,6 +126,32 @@ def _collect(places: Places, patience_s: float) -> Collected:
     if not removal.found:
         return Collected(places.name, True, "an unused lock")
     return Collected(places.name, True, f"{removal.processes_ended} processes ended")
+
+
+def _end(places: Places, owner: Owner, may_be_in_flight: bool = False) -> tuple[bool, int]:
+    """Whether anything ran, and how many processes or containers ended; raises Leftovers."""
+    if owner.home.backend == "docker":
+        return _end_containers(owner, may_be_in_flight)
+    return _end_world(places, owner)
+
+
+def _end_containers(owner: Owner, may_be_in_flight: bool) -> tuple[bool, int]:
+    if not was_begun(owner):
+        return False, 0
+    labels = own_labels(owner.network_id)
+    try:
+        engine = Engine()
+        try:
+            alive = is_running(engine, labels)
+            count = remove_all(engine, labels, may_be_in_flight)
+            left = left_of(engine, labels)
+        finally:
+            engine.close()
+    except OperatorError as error:
+        raise Leftovers(f"containers of network {owner.name!r} may be left: {error}") from error
+    if left:
+        raise Leftovers(f"still there after down: {', '.join(left)}")
+    return alive, count
 
 
 def _end_world(places: Places, owner: Owner) -> tuple[bool, int]:

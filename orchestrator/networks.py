@@ -20,6 +20,9 @@ from orchestrator.directories import (
     run_root,
     state_root,
 )
+from orchestrator.engine.belongings import is_running, own_labels
+from orchestrator.engine.client import Engine
+from orchestrator.errors import OperatorError
 from orchestrator.journal import Owner, read_entries, read_owner
 from orchestrator.locks import is_lock, is_locked
 from orchestrator.ops import CreateNetwork
@@ -34,6 +37,7 @@ __all__ = [
     "networks",
     "places_of",
     "strangers",
+    "was_begun",
     "world_of",
 ]
 
@@ -80,7 +84,8 @@ def look(owner: Owner) -> Network:
     world = world_of(owner)
     alive = world if world is not None and world.is_alive() else None
     if is_promised(places):
-        condition = Condition.RUNNING if alive else Condition.STOPPED
+        runs = alive is not None or _has_containers(owner)
+        condition = Condition.RUNNING if runs else Condition.STOPPED
     else:
         condition = Condition.BUSY if is_locked(places) else Condition.LEFT_OVER
     return Network(owner, condition, alive)
@@ -88,15 +93,34 @@ def look(owner: Owner) -> Network:
 
 def world_of(owner: Owner) -> World | None:
     """The network's world, which may have ended; none where none was ever begun."""
-    places = owner.places()
+    if owner.home.backend != "netns" or not was_begun(owner):
+        return None
+    return find_world(owner.places(), owner.network_id)
+
+
+def was_begun(owner: Owner) -> bool:
+    """Whether the place its nodes live in was ever begun."""
     try:
-        begun = any(
+        return any(
             str(entry.get("begin", "")).startswith(WORLD_BEGUN)
-            for entry in read_entries(places.journal)
+            for entry in read_entries(owner.places().journal)
         )
     except OSError:
-        return None
-    return find_world(places, owner.network_id) if begun else None
+        return False
+
+
+def _has_containers(owner: Owner) -> bool:
+    """Whether any of its containers runs; no engine, no containers that run."""
+    if owner.home.backend != "docker" or not was_begun(owner):
+        return False
+    try:
+        engine = Engine()
+        try:
+            return is_running(engine, own_labels(owner.network_id))
+        finally:
+            engine.close()
+    except OperatorError:
+        return False
 
 
 def places_of(name: str) -> Places:

@@ -19,6 +19,7 @@ __all__ = [
     "CreateNode",
     "Desired",
     "ForgetProcess",
+    "Image",
     "KeyRequest",
     "NodeSpec",
     "Observed",
@@ -58,6 +59,15 @@ class KeyRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """What a container is made of: the name it goes by, and the content it names now."""
+
+    name: str
+    number: str
+    """`sha256:…`; another one after a build."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """One program of a node: started by argv, restarted when that or its files change."""
 
@@ -75,6 +85,8 @@ class ProcessSpec:
     """Which of its node's files it reads when it starts; a folder stands for all in it."""
     umask: int = 0o077
     """What it writes is its own, unless it is an application that may drop its rights."""
+    image: Image | None = None
+    """Where programs come from images; None: from this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,12 @@ class NodeSpec:
     fingerprint: str
     """Of what its namespaces are made of; programs have their own."""
     key: KeyRequest | None = None
+    tun: bool = False
+    """Its onion router makes a tun device."""
+    reads: tuple[str, ...] = ()
+    """Files of other nodes that it reads, absolute."""
+    tools: Image | None = None
+    """Where programs come from images: what people run in it comes from this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +199,8 @@ class StartProcess:
     shared: tuple[str, ...] = ()
     """Folders whose files unprivileged applications read."""
     fingerprint: str = ""
+    spec: NodeSpec | None = None
+    """The whole node: for places where a program has surroundings of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,8 @@ def start_op(spec: NodeSpec, process: ProcessSpec) -> StartProcess:
     """Starting one program of a node, with the files it reads."""
     shared = tuple(name for name, _ in spec.shared)
     files = files_of(spec, process)
-    return StartProcess(spec.name, process, files, shared, process_fingerprint(spec, process))
+    fingerprint = process_fingerprint(spec, process)
+    return StartProcess(spec.name, process, files, shared, fingerprint, spec)
 
 
 def _remove_outdated(draft: Draft, desired: Desired, observed: Observed) -> dict[str, int]:

@@ -6,12 +6,14 @@ The ini files hold Lokinet's own keys; the nginx configuration knows nothing of 
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.directories import Places
 from orchestrator.fingerprints import fingerprint
-from orchestrator.ops import NODE_PROCESS, Desired, KeyRequest, NodeSpec, ProcessSpec
+from orchestrator.ops import NODE_PROCESS, Desired, Image, KeyRequest, NodeSpec, ProcessSpec
 from orchestrator.render_chain import chain_node, lokid_section, registry_of
+from orchestrator.render_images import in_images
 from orchestrator.topology import (
     ChainGroup,
     ClientGroup,
@@ -38,9 +40,21 @@ SHARED = "/run/testnet"
 """Inside a node's namespace: directories its unprivileged applications may read."""
 
 Section = list[tuple[str, str | int | float | bool]]
+ImageOf = Callable[[str], Image | None]
+"""By a word of ours (`node`, `web`, `tools`) or an image's own name."""
 
 
-def render(topology: Topology, places: Places, python: str, one_id: bool = False) -> Desired:
+def no_image(_: str) -> None:
+    """Programs come from this machine."""
+
+
+def render(
+    topology: Topology,
+    places: Places,
+    python: str,
+    one_id: bool = False,
+    image_of: ImageOf = no_image,
+) -> Desired:
     """The network a topology asks for.
 
     Args:
@@ -48,6 +62,7 @@ def render(topology: Topology, places: Places, python: str, one_id: bool = False
         places: where its files will be.
         python: the interpreter that runs the nodes.
         one_id: only one user id is mapped, so that daemons cannot drop privileges.
+        image_of: where programs come from, if not from this machine.
     """
     nodes = members(topology)
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
@@ -57,9 +72,13 @@ def render(topology: Topology, places: Places, python: str, one_id: bool = False
         name=places.name,
         prefix_length=PREFIX_LENGTH,
         nodes=tuple(
-            chain_node(topology, node, node.group, places, python)
-            if isinstance(node.group, ChainGroup)
-            else _node(topology, node, seeds, places, python, one_id)
+            in_images(
+                chain_node(topology, node, node.group, places, python)
+                if isinstance(node.group, ChainGroup)
+                else _node(topology, node, seeds, places, python, one_id),
+                node,
+                image_of,
+            )
             for node in nodes
         ),
         nursery=nursery_argv(python),
@@ -107,6 +126,8 @@ def _node(
             {"address": f"{node.address}/{PREFIX_LENGTH}", "resolver": RESOLVER, "shared": shared}
         ),
         key=_key(topology, node, directory),
+        tun=getattr(node.group, "tun", True),
+        reads=tuple(str(path) for path in _contacts(topology, node.name, seeds, places)),
     )
 
 
@@ -159,14 +180,17 @@ def _sections(
     if node.name == seeds[0]:
         sections["bootstrap"].append(("seed-node", True))
     sections["bootstrap"] += [
-        ("add-node", str(places.node(router) / "self.signed"))
-        for router in _start_from(topology, node.name, seeds)
+        ("add-node", str(path)) for path in _contacts(topology, node.name, seeds, places)
     ]
     own = {} if isinstance(group, ChainGroup) else group.private_network
     parameters = {**topology.private_network, **own}
     if parameters:
         sections["private-network"] = list(parameters.items())
     return sections
+
+
+def _contacts(topology: Topology, node: str, seeds: list[str], places: Places) -> list[Path]:
+    return [places.node(router) / "self.signed" for router in _start_from(topology, node, seeds)]
 
 
 def _start_from(topology: Topology, node: str, seeds: list[str]) -> list[str]:

@@ -65,6 +65,7 @@ def _range_size(value: int) -> int:
 Hops = Annotated[int, Field(ge=1, le=8)]
 Paths = Annotated[int, Field(ge=3, le=8)]
 Count = Annotated[int, Field(ge=1, le=ADDRESSES_PER_GROUP - 1)]
+ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]{0,254}$")]
 InterfaceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,15}$")]
 InterfaceAddress = Annotated[str, AfterValidator(_interface)]
 PARAMETERS = {"path-lifetime": "10 min"}
@@ -91,6 +92,10 @@ class CommandApp(Strict):
     kind: Literal["command"]
     run: Annotated[list[str], Field(min_length=1)]
     """The program and its arguments, one item each; no shell is involved."""
+    image: Annotated[ImageName | None, Field(examples=["localhost/lokinet-testnet/voip:local"])] = (
+        None
+    )
+    """On docker: what it is started from; without it the image of tools."""
     port: Port | None = None
     """Where it answers TCP, if it does: `up` waits for that."""
 
@@ -190,6 +195,8 @@ class Topology(Strict):
         "testnet"
     )
     """Lokinet's network id; the public ones are refused."""
+    backend: Literal["auto", "netns", "docker"] = "auto"
+    """Where it lives; auto: in namespaces where this machine is fit for them, else containers."""
     underlay: Annotated[str, AfterValidator(_underlay)] = "10.77.0.0/16"
     """Private /16 of the links. A group has 1024 addresses of its own: growing it moves nobody."""
     hops: Hops = 4

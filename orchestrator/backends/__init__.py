@@ -35,6 +35,10 @@ class Running(Protocol):
 class Backend(Protocol):
     """One network in one kind of place. Methods may be called from several threads."""
 
+    @property
+    def workers(self) -> int:
+        """How many acts beside each other bring it up fastest."""
+
     def observe(self) -> Observed:
         """What exists now."""
 

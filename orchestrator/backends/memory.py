@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from orchestrator.backends import Running, SocketKind
 from orchestrator.errors import CheckFailed, OperatorError
@@ -40,6 +41,7 @@ __all__ = ["MemoryBackend"]
 class MemoryBackend:
     """Does every op on plain values; `refuse` names ops (as `describe` prints them) that fail."""
 
+    workers: ClassVar[int] = 4
     refuse: frozenset[str] = frozenset()
     done: list[Op] = field(default_factory=list)
     observed: Observed = field(default_factory=Observed)

@@ -17,20 +17,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import orchestrator
 from orchestrator.backends import Running, SocketKind, chain, clean_environment
 from orchestrator.backends.files import make_private, make_shared, nodes_with_keys, write_files
+from orchestrator.backends.keys import PACKAGE_ROOT, create_keys
 from orchestrator.directories import Places
-from orchestrator.errors import CheckFailed, HostUnfit, OperatorError, UsageError
+from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
 from orchestrator.ops import (
     NODE_PROCESS,
     CreateKeys,
     CreateNetwork,
     CreateNode,
     ForgetProcess,
-    KeyRequest,
     Observed,
     ObservedNode,
     ObservedProcess,
@@ -49,10 +48,8 @@ from orchestrator.worlds import LABEL_OPTION
 
 __all__ = ["NetnsBackend", "WorldGone", "find_ip"]
 
-PACKAGE_ROOT = Path(orchestrator.__file__).parent.parent
 REPLY_TIMEOUT_S = 20.0
 """The world answers in milliseconds; making namespaces may take longer on a busy machine."""
-KEYS_TIMEOUT_S = 120.0
 SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
@@ -73,6 +70,8 @@ class NetnsBackend:
     network_id: str = ""
     lock: int | None = None
     """Handed to children that must not be overtaken, so that it outlives this process."""
+    workers: ClassVar[int] = 4
+    """Most acts wait for one world process: more would only queue there."""
 
     def observe(self) -> Observed:
         """Ask the world; keys are files and outlive it."""
@@ -88,7 +87,7 @@ class NetnsBackend:
         """One act."""
         match op:
             case CreateKeys(requests):
-                self._create_keys(requests)
+                create_keys(self.places, requests, self.lock)
             case CreateNetwork(nursery=nursery):
                 self._create_network(nursery)
             case CreateNode():
@@ -170,37 +169,6 @@ class NetnsBackend:
 
     def _held(self) -> tuple[int, ...]:
         return () if self.lock is None else (self.lock,)
-
-    def _create_keys(self, requests: tuple[KeyRequest, ...]) -> None:
-        batch = []
-        for request in requests:
-            directory = self.places.node(request.node)
-            make_private(directory)
-            if request.kind == "router":
-                entry = {
-                    "kind": "router",
-                    "dir": request.path,
-                    "netid": request.netid,
-                    "public_address": request.public_address,
-                }
-            else:
-                entry = {"kind": "service", "file": request.path}
-            batch.append(entry)
-        result = subprocess.run(
-            [sys.executable, "-m", "lokinet_node.keys", "batch"],
-            input=json.dumps(batch),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=KEYS_TIMEOUT_S,
-            env={**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)},
-            cwd=self.places.state,
-            start_new_session=True,
-            pass_fds=self._held(),
-            umask=0o077,
-        )
-        if result.returncode != 0:
-            raise UsageError(f"keys cannot be made: {result.stderr.strip()}")
 
     def _create_network(self, nursery: tuple[str, ...]) -> None:
         ip = find_ip()

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends import Backend
+from orchestrator.backends.opening import open_backend
 from orchestrator.cli.output import tell
 from orchestrator.definition import Definition, is_promised, keep
 from orchestrator.directories import Places
 from orchestrator.errors import OperatorError
+from orchestrator.homes import Home
 from orchestrator.journal import Journal
 from orchestrator.lifecycle import bring_down, stop_world
 from orchestrator.locks import locked
@@ -35,7 +37,7 @@ class Change:
     """A network that this command alone may change now."""
 
     places: Places
-    backend: NetnsBackend
+    backend: Backend
     journal: Journal
     definition: Definition | None
 
@@ -50,7 +52,10 @@ class Change:
 
 @contextmanager
 def changing(
-    places: Places, definition: Definition | None = None, keep_on_failure: bool = False
+    places: Places,
+    definition: Definition | None = None,
+    keep_on_failure: bool = False,
+    home: Home | None = None,
 ) -> Iterator[Change]:
     """Change a network; when the block ends well it is promised to stay.
 
@@ -58,11 +63,12 @@ def changing(
         places: of the network.
         definition: what it shall be from now on; None: as it was promised before.
         keep_on_failure: leave what a first `up` could not finish.
+        home: where it shall live if it is begun here.
     """
     with deaf_when_interrupted(), locked(places) as lock:
-        journal = Journal.open(places)
+        journal = Journal.open(places, home or Home())
         was_promised = is_promised(places)
-        backend = NetnsBackend(places, journal.owner.network_id, lock)
+        backend = open_backend(places, lock)
         change = Change(places, backend, journal, definition)
         was_up = False
         try:
@@ -90,7 +96,7 @@ def _clean_up(places: Places, was_promised: bool, was_up: bool) -> None:
     """Take back what this command began; no Ctrl-C may stop that."""
     ignore_interrupts()
     if not was_promised:
-        bring_down(places)
+        bring_down(places, may_be_in_flight=False)  # what was asked for here has been awaited
     elif not was_up:
         stop_world(places)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from orchestrator.backends import Backend, Running, clean_environment
-from orchestrator.backends.netns import PACKAGE_ROOT
+from orchestrator.backends.keys import PACKAGE_ROOT
 from orchestrator.cli.network import node_of, observed_network
 from orchestrator.copying import CopyError, pack, unpack
 from orchestrator.errors import EXIT_OK, CheckFailed, HostUnfit, UsageError

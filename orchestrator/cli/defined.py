@@ -1,30 +1,22 @@
-"""From a definition to the network it asks for, on this machine, for this user."""
+"""From a definition to the network it asks for, where it lives."""
 
 from __future__ import annotations
 
-import sys
-
+from orchestrator.backends.opening import home_of
+from orchestrator.cli.homes import desired_in
 from orchestrator.cli.network import existing, running
 from orchestrator.definition import Definition, kept
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed
+from orchestrator.homes import Home
 from orchestrator.ops import Desired
-from orchestrator.render import render
-from orchestrator.scaling import topology_of
-from orchestrator.world.maps import choose_maps
 
-__all__ = ["defined", "desired_of", "programs_of"]
+__all__ = ["defined", "desired_of"]
 
 
 def desired_of(definition: Definition, places: Places) -> Desired:
-    """Rendered with this interpreter, and the ids this user may map; raises UsageError."""
-    return render(topology_of(definition), places, sys.executable, choose_maps().one_id)
-
-
-def programs_of(desired: Desired) -> list[str]:
-    """What the nodes start besides themselves, and what fetches the page."""
-    applications = [process.argv[0] for node in desired.nodes for process in node.processes[1:]]
-    return sorted({*applications, "curl"})
+    """As it is made where it lives; raises UsageError."""
+    return desired_in(definition, places, home_of(places) or Home())
 
 
 def defined(name: str | None, may_be_stopped: bool = False) -> tuple[Places, Definition, Desired]:

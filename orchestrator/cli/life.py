@@ -17,6 +17,7 @@ def add_life(commands: Commands) -> None:
     """In the order of a network's life."""
     up = declare(commands, "up", "up", "bring up a network and fetch its page", json=True)
     add_topology(up)
+    _add_backend(up)
     _add_waiting(up)
     up.add_argument("--dry-run", action="store_true", help="the same as `plan`")
     up.add_argument(
@@ -24,6 +25,7 @@ def add_life(commands: Commands) -> None:
     )
     plan = declare(commands, "plan", "up", "print what up would change, and why", json=True)
     add_topology(plan)
+    _add_backend(plan)
     _add_waiting(declare(commands, "wait", "waiting", "wait until a network is ready", json=True))
     _add_nodes(commands)
     _add_networks(commands)
@@ -72,6 +74,14 @@ def _add_networks(commands: Commands) -> None:
 
 def _add_names(parser: argparse.ArgumentParser, text: str, needed: bool = False) -> None:
     parser.add_argument("nodes", nargs="+" if needed else "*", metavar="NODE", help=text)
+
+
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "netns", "docker"),
+        help="where a new network lives; else TESTNET_BACKEND, else what the topology says",
+    )
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends.opening import open_backend
 from orchestrator.cli.network import running
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK, CheckFailed, UsageError
@@ -65,7 +65,7 @@ def logs(arguments: argparse.Namespace) -> int:
 
 
 def _open(places: Places, node: str | None) -> list[_Tail]:
-    backend = NetnsBackend(places)
+    backend = open_backend(places)
     nodes = sorted(entry.name for entry in (places.state / "nodes").glob("*"))
     if node is not None and node not in nodes:
         raise UsageError(f"no node {node!r}: there are {', '.join(nodes)}")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends import Backend
+from orchestrator.backends.opening import open_backend
 from orchestrator.definition import is_promised
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, UsageError
-from orchestrator.networks import Condition, networks, places_of
+from orchestrator.journal import read_owner
+from orchestrator.networks import Condition, networks, places_of, world_of
 from orchestrator.ops import Observed, ObservedNode
+from orchestrator.worlds import host_pids
 
-__all__ = ["chosen", "existing", "node_of", "observed_network", "running"]
+__all__ = ["chosen", "existing", "host_pids_of", "node_of", "observed_network", "running"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
@@ -48,12 +52,12 @@ def _which(names: list[str]) -> str:
     return f"there are {len(names)} networks: say --name {' or '.join(names)}"
 
 
-def observed_network(name: str | None) -> tuple[Places, NetnsBackend, Observed]:
+def observed_network(name: str | None) -> tuple[Places, Backend, Observed]:
     """The network meant, which must be up; raises CheckFailed."""
     places = running(name)
     if places is None:
         raise CheckFailed("no network is up: `testnet up` brings one up")
-    backend = NetnsBackend(places)
+    backend = open_backend(places)
     observed = backend.observe()
     if not observed.exists:
         if is_promised(places):
@@ -63,6 +67,16 @@ def observed_network(name: str | None) -> tuple[Places, NetnsBackend, Observed]:
             )
         raise CheckFailed(f"network {places.name!r} is not up")
     return places, backend, observed
+
+
+def host_pids_of(places: Places, observed: Observed) -> Mapping[int, int]:
+    """Pid on this machine by the pid a backend tells; containers tell this machine's."""
+    owner = read_owner(places.journal)
+    if owner is not None and owner.home.backend == "docker":
+        processes = (state for node in observed.nodes.values() for state in node.processes.values())
+        return {state.pid: state.pid for state in processes if state.exit_code is None}
+    world = world_of(owner) if owner else None
+    return host_pids(world) if world else {}
 
 
 def node_of(observed: Observed, name: str) -> ObservedNode:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends.opening import open_backend
 from orchestrator.cli.output import print_json, print_table
 from orchestrator.errors import EXIT_OK, OperatorError
 from orchestrator.lifecycle import collect, garbage
@@ -38,6 +38,7 @@ def _data(network: Network) -> dict[str, Any]:
         "since": network.owner.since,
         "directory": str(places.state),
         "run_directory": str(places.run),
+        "backend": network.owner.home.backend,
         "world_pid": network.world.pid if network.world else None,
         "id": network.owner.network_id,
     }
@@ -45,9 +46,9 @@ def _data(network: Network) -> dict[str, Any]:
 
 def _node_count(network: Network) -> int:
     """Of a network that does not run: how many have a directory."""
-    if network.world is not None:
+    if network.condition is Condition.RUNNING:
         try:
-            return len(NetnsBackend(network.places).observe().nodes)
+            return len(open_backend(network.places).observe().nodes)
         except OperatorError:
             return 0  # it answers nobody; that is for `status` to tell
     try:

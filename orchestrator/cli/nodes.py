@@ -10,17 +10,19 @@ import argparse
 from collections.abc import Sequence
 
 from orchestrator.apply import apply
+from orchestrator.backends.opening import home_of
 from orchestrator.cli.changing import Change, changing
-from orchestrator.cli.defined import defined, desired_of, programs_of
+from orchestrator.cli.defined import defined, desired_of
+from orchestrator.cli.homes import check_home
 from orchestrator.cli.network import existing, node_of, observed_network
 from orchestrator.cli.outcome import print_changes, print_outcome
 from orchestrator.cli.output import print_json, tell
 from orchestrator.definition import is_promised
 from orchestrator.errors import EXIT_OK, CheckFailed
+from orchestrator.homes import Home
 from orchestrator.lifecycle import stop_world
 from orchestrator.ops import Desired, Observed
 from orchestrator.plan import Plan
-from orchestrator.preflight import check_host, check_proc
 from orchestrator.readiness.layers import GOALS
 from orchestrator.readiness.wait import wait_until_ready
 from orchestrator.scaling import scaled
@@ -80,8 +82,7 @@ def start(arguments: argparse.Namespace) -> int:
             _do(change, todo, desired, arguments)
         print_changes(places, todo, arguments.json)
         return EXIT_OK
-    check_proc()
-    check_host(programs_of(desired))
+    check_home(home_of(places) or Home(), desired)
     with changing(places) as change:
         outcome = bring_up(
             desired, change.backend, change.begin, arguments.timeout, tell, arguments.wait_for

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 
 from orchestrator.backends.chain import look
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends.opening import open_backend
 from orchestrator.cli.changing import changing
-from orchestrator.cli.defined import desired_of, programs_of
+from orchestrator.cli.homes import check_home, choose_home, desired_in
 from orchestrator.cli.network import chosen
 from orchestrator.cli.outcome import print_outcome, print_plan
 from orchestrator.cli.output import tell
 from orchestrator.errors import EXIT_OK
 from orchestrator.load import find_topology
 from orchestrator.plan import plan as make_plan
-from orchestrator.preflight import check_host, check_proc
+from orchestrator.preflight import check_proc
 from orchestrator.scaling import read_definition, topology_of
 from orchestrator.up import bring_up
-from orchestrator.world.maps import choose_maps
 
 __all__ = ["plan", "up"]
 
@@ -29,11 +28,10 @@ def up(arguments: argparse.Namespace) -> int:
     definition = read_definition(find_topology(arguments.topology))
     places = chosen(arguments.name or topology_of(definition).name)
     check_proc()
-    desired = desired_of(definition, places)
-    check_host(programs_of(desired))
-    if choose_maps().one_id:
-        tell("only one user id can be mapped: applications run as root of their namespace")
-    with changing(places, definition, arguments.keep_on_failure) as change:
+    home = choose_home(arguments.backend, places, definition)
+    desired = desired_in(definition, places, home)
+    check_home(home, desired)
+    with changing(places, definition, arguments.keep_on_failure, home) as change:
         outcome = bring_up(
             desired, change.backend, change.begin, arguments.timeout, tell, arguments.wait_for
         )
@@ -46,6 +44,6 @@ def plan(arguments: argparse.Namespace) -> int:
     definition = read_definition(find_topology(arguments.topology))
     places = chosen(arguments.name or topology_of(definition).name)
     check_proc()
-    desired = desired_of(definition, places)
-    print_plan(make_plan(desired, look(NetnsBackend(places), desired)), arguments.json)
+    desired = desired_in(definition, places, choose_home(arguments.backend, places, definition))
+    print_plan(make_plan(desired, look(open_backend(places), desired)), arguments.json)
     return EXIT_OK

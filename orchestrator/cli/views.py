@@ -7,17 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.cli.network import node_of, observed_network
+from orchestrator.cli.network import host_pids_of, node_of, observed_network
 from orchestrator.cli.output import print_json, print_table
 from orchestrator.control import full_status
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed, UsageError
-from orchestrator.journal import read_owner
-from orchestrator.networks import world_of
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Observed, ObservedNode, ObservedProcess
 from orchestrator.readiness.layers import Layer, judge, ready_paths, service_of
 from orchestrator.units import format_seconds
-from orchestrator.worlds import host_pids
 
 __all__ = ["inspect", "ps", "status"]
 
@@ -25,7 +22,7 @@ __all__ = ["inspect", "ps", "status"]
 def ps(arguments: argparse.Namespace) -> int:
     """One line a program."""
     places, _, observed = observed_network(arguments.name)
-    pids = _pids(places)
+    pids = host_pids_of(places, observed)
     rows = [
         _process_data(node_name, node, name, pids)
         for node_name, node in observed.nodes.items()
@@ -51,12 +48,6 @@ def ps(arguments: argparse.Namespace) -> int:
         ],
     )
     return EXIT_OK
-
-
-def _pids(places: Places) -> Mapping[int, int]:
-    owner = read_owner(places.journal)
-    world = world_of(owner) if owner else None
-    return host_pids(world) if world else {}
 
 
 def _process_data(
@@ -182,7 +173,7 @@ def inspect(arguments: argparse.Namespace) -> int:
 
 
 def _programs(name: str, places: Places, observed: Observed) -> list[dict[str, Any]]:
-    node, pids = observed.nodes[name], _pids(places)
+    node, pids = observed.nodes[name], host_pids_of(places, observed)
     return [_process_data(name, node, program, pids) for program in node.processes]
 
 

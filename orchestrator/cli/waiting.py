@@ -6,7 +6,7 @@ import argparse
 import time
 from dataclasses import asdict
 
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends.opening import open_backend
 from orchestrator.cli.defined import defined
 from orchestrator.cli.network import observed_network
 from orchestrator.cli.output import print_json, tell
@@ -26,7 +26,7 @@ def wait(arguments: argparse.Namespace) -> int:
     data = {"name": places.name, "for": goal}
     try:
         ready = wait_until_ready(
-            desired, NetnsBackend(places), arguments.timeout, tell, GOALS[goal]
+            desired, open_backend(places), arguments.timeout, tell, GOALS[goal]
         )
     except NotReady as error:
         if arguments.json:

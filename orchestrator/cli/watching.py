@@ -11,17 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from orchestrator.backends.netns import NetnsBackend
+from orchestrator.backends import Backend
 from orchestrator.census import Census, take_census
-from orchestrator.cli.network import observed_network
+from orchestrator.cli.network import host_pids_of, observed_network
 from orchestrator.cli.output import print_json, print_table, tell
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK, CheckFailed
 from orchestrator.happenings import Happening, happenings
-from orchestrator.journal import read_owner
-from orchestrator.networks import world_of
 from orchestrator.usage import Load, Look, loads, look
-from orchestrator.worlds import host_pids
 
 __all__ = ["events", "top"]
 
@@ -54,12 +51,10 @@ def top(arguments: argparse.Namespace) -> int:
 
 
 def _look(places: Places, census: Census) -> Look:
-    owner = read_owner(places.journal)
-    world = world_of(owner) if owner else None
-    return look(census, host_pids(world) if world else {})
+    return look(census, host_pids_of(places, census.observed))
 
 
-def _census(places: Places, backend: NetnsBackend) -> Census:
+def _census(places: Places, backend: Backend) -> Census:
     observed = backend.observe()
     if not observed.exists:
         raise CheckFailed(f"network {places.name!r} went down")
@@ -98,7 +93,7 @@ def events(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _watch(backend: NetnsBackend, before: Census, deadline: float | None) -> Iterator[Happening]:
+def _watch(backend: Backend, before: Census, deadline: float | None) -> Iterator[Happening]:
     while deadline is None or time.monotonic() < deadline:
         _pause(LOOK_EVERY_S)
         observed = backend.observe()

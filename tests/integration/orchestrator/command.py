@@ -129,6 +129,7 @@ def new_testnet(packages: Path) -> Iterator[Testnet]:
         "PYTHONPATH": str(packages),
         "XDG_STATE_HOME": str(root / "state"),
         "XDG_RUNTIME_DIR": str(root / "run"),
+        "TESTNET_BACKEND": "netns",
     }
     net = Testnet(root, env)
     try:

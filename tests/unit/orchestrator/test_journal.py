@@ -10,6 +10,7 @@ import pytest
 from orchestrator.definition import Definition, forget, is_promised, keep, kept
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, Leftovers
+from orchestrator.homes import Home
 from orchestrator.journal import Journal, read_entries, read_owner
 
 
@@ -98,3 +99,18 @@ def test_a_promise_is_kept_whole_and_can_be_taken_back(places: Places) -> None:
     assert not is_promised(places)
     with pytest.raises(CheckFailed, match="never brought up to its end"):
         kept(places)
+
+
+def test_a_network_stays_where_it_was_begun(places: Places) -> None:
+    first = Journal.open(places, Home("docker", "10.78.0.0/16"))
+    assert Journal.open(places, Home("netns")).owner == first.owner
+    found = read_owner(places.journal)
+    assert found is not None
+    assert found.home == Home("docker", "10.78.0.0/16")
+
+
+def test_a_journal_of_an_unknown_backend_is_not_ours(places: Places) -> None:
+    Journal.open(places)
+    text = places.journal.read_text()
+    places.journal.write_text(text.replace('"backend": "netns"', '"backend": "moon"'))
+    assert read_owner(places.journal) is None

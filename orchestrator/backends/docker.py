@@ -1,0 +1,283 @@
+"""Networks of containers: an internal network of the engine, a container for each program.
+
+Rules: what exists is asked of the engine and known by labels; nothing is kept here. A program that
+is started is a new container, so its labels always tell what it was made of. Nodes with one program
+have their namespace from that program's container: stopping it ends the namespace, starting it
+makes another one at the same address. Where programs share a node, a sandbox holds the namespace.
+Needs root, as files are given to the containers' users and namespaces are entered.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket as sockets
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from orchestrator.backends import Running, SocketKind, chain
+from orchestrator.backends.docker_containers import (
+    SANDBOX,
+    TOOLS,
+    Ground,
+    NodeNote,
+    has_sandbox,
+    network_body,
+    program_body,
+    sandbox_body,
+    tools_body,
+)
+from orchestrator.backends.docker_exec import run_in
+from orchestrator.backends.docker_files import furnish, furnish_program
+from orchestrator.backends.docker_observe import STOPPED, Look, observed_nodes
+from orchestrator.backends.files import nodes_with_keys
+from orchestrator.backends.inside import drop_default_route, socket_in
+from orchestrator.backends.keys import create_keys
+from orchestrator.directories import Places
+from orchestrator.engine.belongings import LABEL, remove_all, remove_containers
+from orchestrator.engine.client import Engine, NameTaken, Refused
+from orchestrator.engine.subnets import gateway_of
+from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
+from orchestrator.ops import (
+    CreateKeys,
+    CreateNetwork,
+    CreateNode,
+    ForgetProcess,
+    Observed,
+    Op,
+    RegisterRouters,
+    RemoveKeys,
+    RemoveNetwork,
+    RemoveNode,
+    SettleNames,
+    SignalProcess,
+    StartProcess,
+    StopProcess,
+)
+
+__all__ = ["DockerBackend"]
+
+STOP_GRACE_S = 2
+SOCKET_KINDS = {"tcp": sockets.SOCK_STREAM, "udp": sockets.SOCK_DGRAM}
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PASSED_ON = ("TERM", "LANG", "COLUMNS", "LINES")
+"""Of the caller's environment; the rest speaks of this machine."""
+SYSCTLS = {
+    "net.ipv4.ip_forward": "0",
+    "net.ipv4.conf.all.rp_filter": "1",
+    "net.ipv4.tcp_tso_rtt_log": "13",
+}
+"""As on netns: `world.nodes` says why. Those the kernel has not are left out."""
+
+
+def known_sysctls() -> dict[str, str]:
+    """Those this kernel has."""
+    return {
+        name: value
+        for name, value in SYSCTLS.items()
+        if Path("/proc/sys", *name.split(".")).exists()
+    }
+
+
+class DockerBackend:
+    """One network; see `Backend`. What changes it needs the lock's descriptor."""
+
+    workers = 8
+    """Containers made beside each other: measured best of 1, 2, 4 and 8 on two cores."""
+
+    def __init__(
+        self, places: Places, network_id: str, underlay: str, lock: int | None = None
+    ) -> None:
+        """Nothing is asked yet; raises HostUnfit for an engine elsewhere."""
+        self.places = places
+        self.underlay = underlay
+        self.lock = lock
+        self.engine = Engine()
+        self.ground = Ground(places, network_id, known_sysctls())
+        self._look = Look(self.engine, self.ground.own_labels)
+        self._tools_lock = threading.Lock()
+
+    def observe(self) -> Observed:
+        """Ask the engine; keys are files and outlive it."""
+        keys = frozenset(nodes_with_keys(self.places.state / "nodes"))
+        if not self.engine.networks(self.ground.own_labels):
+            return Observed(keys=keys)
+        return Observed(True, observed_nodes(self._look.containers()), keys)
+
+    def perform(self, op: Op) -> None:  # noqa: C901, PLR0912 -- one branch for each kind of act
+        """One act."""
+        match op:
+            case CreateKeys(requests):
+                create_keys(self.places, requests, self.lock)
+            case CreateNetwork():
+                self._create_network()
+            case CreateNode(spec):
+                furnish(self.ground, spec)
+                if has_sandbox(spec):
+                    name = self.ground.container(spec.name, SANDBOX)
+                    self._run(name, sandbox_body(self.ground, spec), owns_namespace=True)
+            case StartProcess():
+                self._start(op)
+            case StopProcess(node, name):
+                self._stop(node, name)
+            case SignalProcess(node, name, number):
+                self.engine.kill(self._running(node, name), number)
+            case ForgetProcess(node, name):
+                remove_containers(self.engine, self._labels(node, name))
+            case RemoveKeys(node):
+                shutil.rmtree(self.places.node(node), ignore_errors=True)
+            case RemoveNode(node):
+                remove_containers(self.engine, self._labels(node))
+            case RemoveNetwork():
+                remove_all(self.engine, self.ground.own_labels, may_be_in_flight=False)
+            case RegisterRouters() | SettleNames():
+                chain.perform(op)
+
+    def exec(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+        tty: bool = False,
+    ) -> Running:
+        """In the node's sandbox, or in a container beside it that is made when first needed.
+
+        The caller's directory and environment mean nothing in there; its terminal's kind does.
+        """
+        kept = {name: value for name, value in env.items() if name in PASSED_ON}
+        container = self._tools_of(node)
+        return run_in(self.engine, container, argv, stdio, {"PATH": PATH, **kept}, tty)
+
+    def socket(self, node: str, kind: SocketKind) -> sockets.socket:
+        """Made in the node's network namespace by a thread that enters it."""
+        return socket_in(self._owner(node)["State"]["Pid"], SOCKET_KINDS[kind])
+
+    def logs(self, node: str) -> dict[str, str]:
+        """Every *.log file of the node's directory."""
+        files = sorted(self.places.node(node).glob("*.log"))
+        return {file.stem: str(file) for file in files}
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.engine.close()
+
+    # Acts
+
+    def _create_network(self) -> None:
+        gateway = gateway_of(self.underlay)
+        try:
+            self.engine.create_network(network_body(self.ground, self.underlay, gateway))
+        except NameTaken:
+            if not self.engine.networks(self.ground.own_labels):
+                raise
+        except Refused as error:
+            if "overlap" not in str(error):
+                raise
+            raise HostUnfit(
+                f"{error}: somebody took {self.underlay} meanwhile: try again, or give the "
+                "topology another `underlay`"
+            ) from error
+
+    def _start(self, op: StartProcess) -> None:
+        spec, process = op.spec, op.process
+        assert spec is not None
+        owner = None
+        if has_sandbox(spec):
+            owner = str(self._owner(op.node)["Id"])
+        remove_containers(self.engine, self._labels(op.node, process.name))
+        if owner is None:  # what people ran there held on to a namespace that is gone
+            remove_containers(self.engine, self._labels(op.node, TOOLS))
+        furnish(self.ground, spec)
+        furnish_program(self.ground, op)
+        body = program_body(self.ground, spec, process, op.fingerprint, owner)
+        name = self.ground.container(op.node, process.name)
+        self._run(name, body, owns_namespace=owner is None)
+
+    def _run(self, name: str, body: Mapping[str, Any], owns_namespace: bool) -> None:
+        """Make a container and start it; one that is there and runs is left as it is."""
+        try:
+            container = self.engine.create(name, body)
+        except NameTaken:
+            found = self.engine.inspect(name)
+            is_ours = found is not None and (
+                found["Config"]["Labels"].get(f"{LABEL}id") == self.ground.network_id
+            )
+            if found is None or not is_ours:
+                raise
+            container = str(found["Id"])
+        self.engine.start(container, name)
+        if owns_namespace:
+            state = (self.engine.inspect(container) or {"State": {}})["State"]
+            if pid := state.get("Pid"):  # a program may have ended at once; the wait tells why
+                with suppress(OperatorError):
+                    drop_default_route(pid)
+
+    def _stop(self, node: str, program: str) -> None:
+        for row in self.engine.containers(self._labels(node, program)):
+            if row["State"] != "running":
+                continue
+            name = self.ground.container(node, program)
+            with suppress(NameTaken):
+                self.engine.rename(row["Id"], f"{name}{STOPPED}")
+            self.engine.stop(row["Id"], STOP_GRACE_S)
+
+    # Who is there
+
+    def _labels(self, node: str, program: str | None = None) -> dict[str, str]:
+        labels = {**self.ground.own_labels, f"{LABEL}node": node}
+        return labels if program is None else {**labels, f"{LABEL}program": program}
+
+    def _running(self, node: str, program: str) -> str:
+        for row in self.engine.containers(self._labels(node, program)):
+            if row["State"] == "running":
+                return str(row["Id"])
+        raise CheckFailed(f"{node}: {program} does not run")
+
+    def _owner(self, node: str) -> dict[str, Any]:
+        """The running container with the node's namespace, in full."""
+        rows = self.engine.containers(self._labels(node))
+        rows.sort(key=lambda row: row["Labels"][f"{LABEL}program"] != SANDBOX)
+        for row in rows:
+            if row["State"] == "running" and row["Labels"][f"{LABEL}program"] != TOOLS:
+                found = self._look.details(row)
+                if found is not None and found["State"]["Pid"]:
+                    return found
+        raise CheckFailed(f"{node} is stopped, and in containers its network ends with it")
+
+    def _tools_of(self, node: str) -> str:
+        owner = self._owner(node)
+        labels = owner["Config"]["Labels"]
+        if labels[f"{LABEL}program"] == SANDBOX:
+            return str(owner["Id"])
+        with self._tools_lock:
+            return self._tools_beside(node, owner, NodeNote.read(labels[f"{LABEL}note"]))
+
+    def _tools_beside(self, node: str, owner: dict[str, Any], note: NodeNote) -> str:
+        for row in self.engine.containers(self._labels(node, TOOLS)):
+            details = self._look.details(row)
+            if details is None or row["State"] != "running":
+                continue
+            joined = details["HostConfig"]["NetworkMode"] == f"container:{owner['Id']}"
+            if joined and details["State"]["StartedAt"] > owner["State"]["StartedAt"]:
+                return str(row["Id"])
+        remove_containers(self.engine, self._labels(node, TOOLS))
+        name = self.ground.container(node, TOOLS)
+        body = tools_body(self.ground, node, note, str(owner["Id"]))
+        self._run(name, body, owns_namespace=False)
+        found = self.engine.inspect(name)
+        if found is None:
+            raise CheckFailed(f"{node} was stopped meanwhile")
+        return str(found["Id"])
+
+
+def needs_root() -> None:
+    """Raise HostUnfit for anybody else."""
+    if os.geteuid() != 0:
+        raise HostUnfit(
+            "networks in containers take root on this machine, as namespaces are entered and files "
+            "are given to the containers' users: `sudo testnet up --backend docker`"
+        )

@@ -1,0 +1,281 @@
+"""What each container of a network is: bodies of the engine's `POST /containers/create`. Pure.
+
+Rules: no capability but NET_ADMIN, and that only with the tun device, for nodes that make a tun; a
+root file system nobody can write; no privileged mode, no engine socket, no new privileges. What
+must be written lies in mounts: a node sees its own directory, the folder of its control socket and
+public contacts of others; an application sees what is shared with it, and its log. Paths inside are
+those outside, so that one configuration holds for both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.directories import Places
+from orchestrator.engine.belongings import LABEL, own_labels
+from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, NodeSpec, ProcessSpec
+from orchestrator.render import SHARED
+
+__all__ = [
+    "NODE_USER",
+    "SANDBOX",
+    "TOOLS",
+    "Ground",
+    "NodeNote",
+    "application_user",
+    "has_sandbox",
+    "is_node_program",
+    "network_body",
+    "note_of",
+    "program_body",
+    "sandbox_body",
+    "tools_body",
+]
+
+Body = dict[str, Any]
+SANDBOX = "sandbox"
+"""Owns the network namespace of a node whose programs are several; people's commands run there."""
+TOOLS = "tools"
+"""Where people's commands run in the network namespace of a node with one program."""
+ROOT = "0:0"
+NODE_USER = 1090
+"""Of the node image: who runs nodes without a tun."""
+WEB_USER = 33
+"""Debian's www-data, who runs nginx."""
+NOBODY = 65534
+TUN = "/dev/net/tun"
+TMPFS = "rw,nosuid,nodev,noexec,mode=1777,size=64m"
+MOST_PROCESSES = 512
+LOG_WRAPPER = 'umask "$1"; log=$2; shift 2; exec "$@" >>"$log" 2>&1'
+"""The log is a file, as everywhere; the program takes the shell's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One network of containers."""
+
+    places: Places
+    network_id: str
+    sysctls: Mapping[str, str]
+    """For each namespace."""
+
+    @property
+    def name(self) -> str:
+        """Of its network in the engine, and the beginning of its containers' names."""
+        return f"{self.places.name}-{self.network_id[:6]}"
+
+    def container(self, node: str, program: str) -> str:
+        """A container's name."""
+        return f"{self.name}.{node}.{program}"
+
+    def extras(self, node: str) -> Path:
+        """Files made for a node's containers alone."""
+        return self.places.state / "containers" / node
+
+    def sockets(self, node: str) -> Path:
+        """The folder of a node's control socket; inside it stands for the folder of all."""
+        return self.places.run / f"{node}.d"
+
+    def labels(self, node: str, program: str, note: NodeNote) -> dict[str, str]:
+        """Of a container."""
+        return {
+            **self.own_labels,
+            f"{LABEL}network": self.places.name,
+            f"{LABEL}node": node,
+            f"{LABEL}program": program,
+            f"{LABEL}note": note.text(),
+        }
+
+    @property
+    def own_labels(self) -> dict[str, str]:
+        """Of everything that belongs to the network."""
+        return own_labels(self.network_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNote:
+    """What each container remembers of its node."""
+
+    fingerprint: str
+    address: str
+    labels: Mapping[str, str]
+    """As others see them: role, control, ports."""
+    tools: str
+    """Number of the image for people's commands."""
+    shared: tuple[tuple[str, str], ...]
+
+    def text(self) -> str:
+        """For a label."""
+        return json.dumps(
+            [self.fingerprint, self.address, dict(self.labels), self.tools, self.shared]
+        )
+
+    @classmethod
+    def read(cls, text: str) -> NodeNote:
+        """From a label."""
+        fingerprint, address, labels, tools, shared = json.loads(text)
+        pairs = tuple((str(folder), str(name)) for folder, name in shared)
+        return cls(str(fingerprint), str(address), dict(labels), str(tools), pairs)
+
+
+def note_of(spec: NodeSpec) -> NodeNote:
+    """What is to be remembered of a node."""
+    labels = {"role": spec.role, "control": spec.control}
+    for process in spec.processes:
+        if process.port is not None:
+            labels[f"port.{process.name}"] = str(process.port)
+    shared = tuple((str(Path(spec.directory) / folder), name) for folder, name in spec.shared)
+    tools = spec.tools.number if spec.tools else ""
+    return NodeNote(spec.fingerprint, spec.address, labels, tools, shared)
+
+
+def has_sandbox(spec: NodeSpec) -> bool:
+    """Whether programs share the node, so that none of them may own the namespace."""
+    return len(spec.processes) > 1
+
+
+def is_node_program(process: ProcessSpec) -> bool:
+    """An onion router or a chain, which has keys, a directory and a control socket."""
+    return process.name in (NODE_PROCESS, CHAIN_PROCESS)
+
+
+def application_user(shared: Sequence[object]) -> int | None:
+    """Who runs an application that writes into shared folders; None: whom its image names."""
+    return WEB_USER if shared else None
+
+
+def network_body(ground: Ground, subnet: str, gateway: str) -> Body:
+    """A network with no way out: the host has no address on it, either."""
+    return {
+        "Name": ground.name,
+        "CheckDuplicate": True,
+        "Driver": "bridge",
+        "Internal": True,
+        "Attachable": False,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet, "Gateway": gateway}]},
+        "Options": {"com.docker.network.bridge.inhibit_ipv4": "true"},
+        "Labels": {**ground.own_labels, f"{LABEL}network": ground.places.name},
+    }
+
+
+def sandbox_body(ground: Ground, spec: NodeSpec) -> Body:
+    """Sleeps and holds the namespace; has what people's commands may use."""
+    note = note_of(spec)
+    body = _tools(ground, spec.name, SANDBOX, note)
+    return _with_namespace(body, ground, spec)
+
+
+def tools_body(ground: Ground, node: str, note: NodeNote, owner: str) -> Body:
+    """The same in a namespace somebody else owns."""
+    body = _tools(ground, node, TOOLS, note)
+    body["HostConfig"]["NetworkMode"] = f"container:{owner}"
+    return body
+
+
+def _tools(ground: Ground, node: str, program: str, note: NodeNote) -> Body:
+    user = application_user(note.shared) or NOBODY
+    body = _confined(note.tools, f"{user}:{user}", ground.labels(node, program, note))
+    body["HostConfig"]["Mounts"] = [
+        _mount(folder, f"{SHARED}/{name}") for folder, name in note.shared
+    ]
+    return body
+
+
+def program_body(
+    ground: Ground, spec: NodeSpec, process: ProcessSpec, fingerprint: str, owner: str | None
+) -> Body:
+    """One program of a node, its command line as it was rendered.
+
+    Args:
+        ground: the network.
+        spec: the node.
+        process: the program.
+        fingerprint: of what it is started from.
+        owner: number of the container with the namespace; None: it has its own.
+    """
+    assert process.image is not None
+    is_node = is_node_program(process)
+    has_tun = is_node and spec.tun
+    who: int | None = None if has_tun else NODE_USER if is_node else application_user(spec.shared)
+    user = ROOT if has_tun else f"{who}:{who}" if who is not None else ""
+    labels = ground.labels(spec.name, process.name, note_of(spec))
+    body = _confined(process.image.number, user, {**labels, f"{LABEL}fingerprint": fingerprint})
+    wrapped = ("/bin/sh", "-c", LOG_WRAPPER, "sh", f"{process.umask:03o}", process.log)
+    body |= {"Entrypoint": [*wrapped, *process.argv], "Cmd": []}
+    body["HostConfig"]["Mounts"] = (
+        _node_mounts(ground, spec) if is_node else _application_mounts(spec, process)
+    )
+    if has_tun:
+        device = {"PathOnHost": TUN, "PathInContainer": TUN, "CgroupPermissions": "rwm"}
+        body["HostConfig"] |= {"CapAdd": ["NET_ADMIN"], "Devices": [device]}
+    if owner is not None:
+        body["HostConfig"]["NetworkMode"] = f"container:{owner}"
+        return body
+    return _with_namespace(body, ground, spec)
+
+
+def _confined(image: str, user: str, labels: Mapping[str, str]) -> Body:
+    """A container that may do nothing yet."""
+    return {
+        "Image": image,
+        "User": user,
+        "Labels": dict(labels),
+        "HostConfig": {
+            "CapDrop": ["ALL"],
+            "ReadonlyRootfs": True,
+            "SecurityOpt": ["no-new-privileges"],
+            "Tmpfs": {"/tmp": TMPFS},
+            "PidsLimit": MOST_PROCESSES,
+            "RestartPolicy": {"Name": "no"},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}},
+        },
+    }
+
+
+def _with_namespace(body: Body, ground: Ground, spec: NodeSpec) -> Body:
+    """With a network namespace of its own, at the node's address, with the node's resolver.
+
+    `Dns` is for who asks the engine's own resolver in there: it passes on to the node as well.
+    """
+    body["Hostname"] = spec.name
+    host = body["HostConfig"]
+    host |= {
+        "NetworkMode": ground.name,
+        "Dns": [spec.resolver],
+        "Sysctls": dict(ground.sysctls),
+    }
+    resolver = _mount(str(ground.extras(spec.name) / "resolv.conf"), "/etc/resolv.conf", True)
+    host["Mounts"] = [*host.get("Mounts", []), resolver]
+    endpoint = {"IPAMConfig": {"IPv4Address": spec.address}}
+    body["NetworkingConfig"] = {"EndpointsConfig": {ground.name: endpoint}}
+    return body
+
+
+def _node_mounts(ground: Ground, spec: NodeSpec) -> list[Body]:
+    contacts = ground.extras(spec.name)
+    return [
+        _mount(spec.directory, spec.directory),
+        _mount(str(ground.sockets(spec.name)), str(Path(spec.control).parent)),
+        *(_mount(str(contacts / contact_copy(path)), path, True) for path in spec.reads),
+    ]
+
+
+def contact_copy(path: str) -> str:
+    """The name of the copy of somebody's contact, which everybody may read."""
+    return f"contact-{Path(path).parent.name}"
+
+
+def _application_mounts(spec: NodeSpec, process: ProcessSpec) -> list[Body]:
+    shared = [
+        _mount(str(Path(spec.directory) / folder), f"{SHARED}/{name}")
+        for folder, name in spec.shared
+    ]
+    return [*shared, _mount(process.log, process.log)]
+
+
+def _mount(source: str, target: str, read_only: bool = False) -> Body:
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}

@@ -1,0 +1,120 @@
+"""What the engine shows of a network's containers, as nodes and programs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from orchestrator.backends.docker_containers import SANDBOX, TOOLS, NodeNote
+from orchestrator.engine.belongings import LABEL
+from orchestrator.engine.client import Engine
+from orchestrator.ops import NODE_PROCESS, ObservedNode, ObservedProcess
+
+__all__ = ["STOPPED", "Look", "observed_nodes"]
+
+Row = dict[str, Any]
+STOPPED = ".stopped"
+"""End of the name of a container that was asked to end; labels cannot be changed."""
+WORKERS = 8
+SIGNAL_BASE = 128
+HIGHEST_SIGNAL = 64
+GONE = "namespace=gone"
+"""In a fingerprint: the container that held the namespace does not run."""
+
+
+class Look:
+    """A list of containers with their details; details are kept as long as nothing changed.
+
+    The list is one question, details are one for each container, so only who is new is asked for.
+    """
+
+    def __init__(self, engine: Engine, labels: dict[str, str]) -> None:
+        """Labels of the network."""
+        self._engine = engine
+        self._labels = labels
+        self._known: dict[tuple[str, str], Row] = {}
+        self._lock = threading.Lock()
+
+    def containers(self) -> list[Row]:
+        """All, in full, as `GET /containers/ID/json` has them."""
+        rows = self._engine.containers(self._labels)
+        current = {(row["Id"], row["State"]) for row in rows}
+        with self._lock:
+            self._known = {key: value for key, value in self._known.items() if key in current}
+            new = [row for row in rows if (row["Id"], row["State"]) not in self._known]
+        if len(new) > 1:
+            with ThreadPoolExecutor(WORKERS) as pool:
+                list(pool.map(self.details, new))
+        found = [self.details(row) for row in rows]
+        return [each for each in found if each is not None]
+
+    def details(self, row: Row) -> Row | None:
+        """Of one that was listed; None if it is gone by now."""
+        key = (row["Id"], row["State"])
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            known = self._engine.inspect(row["Id"])
+            if known is not None:
+                with self._lock:
+                    self._known[known["Id"], known["State"]["Status"]] = known
+        return known
+
+
+def observed_nodes(containers: Iterable[Row]) -> dict[str, ObservedNode]:
+    """By name, in the order of their addresses."""
+    offset_s = time.time() - time.monotonic()
+    notes: dict[str, NodeNote] = {}
+    processes: dict[str, dict[str, ObservedProcess]] = {}
+    asleep: set[str] = set()
+    for each in containers:
+        labels = each["Config"]["Labels"]
+        node, program = labels[f"{LABEL}node"], labels[f"{LABEL}program"]
+        if program == TOOLS:
+            continue
+        notes[node] = NodeNote.read(labels[f"{LABEL}note"])
+        processes.setdefault(node, {})
+        if program == SANDBOX:
+            if not each["State"]["Running"]:
+                asleep.add(node)
+        elif each["State"]["Status"] != "created":  # made by who was killed before the start
+            fingerprint = labels.get(f"{LABEL}fingerprint", "")
+            processes[node][program] = _process(each, fingerprint, offset_s)
+    in_order = sorted(notes, key=lambda name: socket.inet_aton(notes[name].address))
+    return {
+        name: _node(notes[name], processes[name], name in asleep)
+        for name in in_order
+        if processes[name] or name not in asleep
+    }
+
+
+def _node(note: NodeNote, processes: dict[str, ObservedProcess], asleep: bool) -> ObservedNode:
+    node_first = sorted(processes.items(), key=lambda item: (item[0] != NODE_PROCESS, item[0]))
+    fingerprint = f"{note.fingerprint},{GONE}" if asleep else note.fingerprint
+    return ObservedNode(fingerprint, note.address, dict(note.labels), dict(node_first))
+
+
+def _process(each: Row, fingerprint: str, offset_s: float) -> ObservedProcess:
+    state = each["State"]
+    started_us = int((_instant(state["StartedAt"]) - offset_s) * 1_000_000)
+    if state["Running"]:
+        return ObservedProcess(int(state["Pid"]), started_us, None, fingerprint)
+    stopped = str(each["Name"]).endswith(STOPPED)
+    return ObservedProcess(0, started_us, _code(int(state["ExitCode"])), fingerprint, stopped)
+
+
+def _code(code: int) -> int:
+    """The engine tells 128 + number for a signal."""
+    is_signal = SIGNAL_BASE < code <= SIGNAL_BASE + HIGHEST_SIGNAL
+    return SIGNAL_BASE - code if is_signal else code
+
+
+def _instant(text: str) -> float:
+    """Seconds since the epoch, from `2026-11-22T05:04:03.123456789Z`."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}+00:00").timestamp() + float(f"0.{fraction or 0}")

@@ -1,0 +1,83 @@
+"""Other processes' network namespaces, entered by a thread of its own for one act.
+
+A thread that changed its namespace ends with the act: no other thread ever sees it. Takes
+CAP_SYS_ADMIN.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from orchestrator.errors import OperatorError
+from orchestrator.world import syscalls
+
+__all__ = ["drop_default_route", "in_network_of", "socket_in"]
+
+Result = TypeVar("Result")
+
+# linux/netlink.h and rtnetlink.h
+NETLINK_ROUTE = 0
+RTM_DELROUTE = 25
+NLM_F_REQUEST = 0x01
+NLM_F_ACK = 0x04
+NLMSG_ERROR = 2
+RT_TABLE_MAIN = 254
+RT_SCOPE_NOWHERE = 255
+HEADER = struct.Struct("=IHHII")
+ROUTE = struct.Struct("=BBBBBBBBI")
+ERRNO = struct.Struct("=i")
+NO_SUCH_ROUTE = 3
+"""ESRCH."""
+
+
+def in_network_of(pid: int, act: Callable[[], Result]) -> Result:
+    """Do something in a process's network namespace; raises OperatorError where it is gone."""
+    done: list[Result] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            with open(f"/proc/{pid}/ns/net", "rb") as namespace:
+                syscalls.setns(namespace.fileno(), syscalls.CLONE_NEWNET)
+            done.append(act())
+        except Exception as error:  # raised again by who waits for this thread
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if not failed:
+        return done[0]
+    if isinstance(failed[0], OSError):
+        why = failed[0].strerror or failed[0]
+        raise OperatorError(f"the network of process {pid} cannot be entered: {why}")
+    raise failed[0]
+
+
+def socket_in(pid: int, kind: int) -> socket.socket:
+    """A socket that lives there and is used from here."""
+    return in_network_of(pid, lambda: socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC))
+
+
+def drop_default_route(pid: int) -> None:
+    """Take the IPv4 default route away, if there is one.
+
+    Older engines give internal networks one, which leads to an address nobody has.
+    """
+    with in_network_of(
+        pid, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+    ) as channel:
+        route = ROUTE.pack(socket.AF_INET, 0, 0, 0, RT_TABLE_MAIN, 0, RT_SCOPE_NOWHERE, 0, 0)
+        length = HEADER.size + len(route)
+        flags = NLM_F_REQUEST | NLM_F_ACK
+        channel.send(HEADER.pack(length, RTM_DELROUTE, flags, 1, 0) + route)
+        answer = channel.recv(4096)
+    _, kind, _, _, _ = HEADER.unpack_from(answer)
+    code = -ERRNO.unpack_from(answer, HEADER.size)[0] if kind == NLMSG_ERROR else 0
+    if code not in (0, NO_SUCH_ROUTE):
+        raise OperatorError(f"the default route cannot be removed: {os.strerror(code)}")

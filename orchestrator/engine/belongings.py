@@ -1,0 +1,88 @@
+"""What a network has in the engine: found by labels, taken away, looked for again.
+
+A name proves nothing, a label with the network's number does.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from orchestrator.engine.client import Engine
+
+__all__ = [
+    "LABEL",
+    "is_running",
+    "left_of",
+    "own_labels",
+    "remove_all",
+    "remove_containers",
+    "remove_networks",
+]
+
+LABEL = "lokinet-testnet."
+"""Of the labels' names."""
+WORKERS = 8
+QUIET_S = 1.0
+"""The engine finishes what a killed command asked for: a container takes it a few hundred
+milliseconds. So nothing of it is left only when nothing came for this long."""
+LOOK_MS = 50
+
+
+def own_labels(network_id: str) -> dict[str, str]:
+    """Of everything that belongs to a network."""
+    return {f"{LABEL}id": network_id}
+
+
+def is_running(engine: Engine, labels: Mapping[str, str]) -> bool:
+    """Whether any container runs."""
+    return any(row["State"] == "running" for row in engine.containers(labels))
+
+
+def remove_containers(engine: Engine, labels: Mapping[str, str]) -> int:
+    """All with these labels; how many there were."""
+    rows = engine.containers(labels)
+    if len(rows) <= 1:
+        for row in rows:
+            engine.remove(row["Id"])
+    else:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(lambda row: engine.remove(row["Id"]), rows))
+    return len(rows)
+
+
+def remove_networks(engine: Engine, labels: Mapping[str, str]) -> int:
+    """All with these labels; how many there were."""
+    rows = engine.networks(labels)
+    for row in rows:
+        engine.remove_network(row["Id"])
+    return len(rows)
+
+
+def remove_all(engine: Engine, labels: Mapping[str, str], may_be_in_flight: bool) -> int:
+    """Containers, then networks; how many containers there were.
+
+    Args:
+        engine: where they are.
+        labels: those of the network.
+        may_be_in_flight: whoever made them was killed, perhaps just now.
+    """
+    count, quiet_since = 0, time.monotonic()
+    while True:
+        containers = remove_containers(engine, labels)
+        found = containers + remove_networks(engine, labels)
+        count += containers
+        now = time.monotonic()
+        if found:
+            quiet_since = now
+        if not may_be_in_flight or now - quiet_since >= QUIET_S:
+            return count
+        select.poll().poll(LOOK_MS)
+
+
+def left_of(engine: Engine, labels: Mapping[str, str]) -> list[str]:
+    """What is still there."""
+    containers = [f"container {row['Names'][0].lstrip('/')}" for row in engine.containers(labels)]
+    return [*containers, *(f"network {row['Name']}" for row in engine.networks(labels))]
