@@ -69,8 +69,10 @@ fmt: setup-test ## rewrite the code in the house format
 	.venv/bin/ruff check --quiet --select I --fix .
 	.venv/bin/ruff format .
 
-docs: setup ## write docs/cli.md and docs/topology* anew from the parser and the models
+docs: setup ## write docs/cli.md, docs/topology* and compose/ anew from the parser and the models
 	@.venv/bin/python -m orchestrator.cli.pages docs
+	@.venv/bin/testnet render compose default -o compose
+	@.venv/bin/testnet render compose minimal -o compose
 
 docs-dns: setup-test ## write the tables of docs/dns.md anew, from a real network
 	@UPDATE_DOCS=1 .venv/bin/pytest -q tests/integration/network/test_dns.py

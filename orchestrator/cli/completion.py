@@ -48,6 +48,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
         "NAME": _networks,
         "NODE": _nodes,
         "TOPOLOGY": _topologies,
+        "compose": _forms,
         "FILE": FilesCompleter(),
         "DIR": DirectoriesCompleter(),
     }
@@ -69,6 +70,11 @@ def _topologies(prefix: str = "", **_: object) -> list[str]:
 
     files: Iterable[str] = FilesCompleter(("yaml", "yml"))(prefix)
     return [*bundled_names(), *files]
+
+
+def _forms(prefix: str = "", **_: object) -> list[str]:
+    """Of `render`: its one word, or the topology at once."""
+    return ["compose", *_topologies(prefix)]
 
 
 def _nodes(parsed_args: argparse.Namespace | None = None, **_: object) -> list[str]:

@@ -99,7 +99,7 @@ def _usage(actions: list[argparse.Action]) -> Iterator[str]:
     for action in actions:
         if action.option_strings:
             continue
-        word = str(action.metavar or action.dest).upper()
+        word = str(action.metavar or action.dest.upper())
         if action.nargs == "?":
             yield f"[{word}]"
         elif action.nargs in ("*", "+", argparse.REMAINDER):

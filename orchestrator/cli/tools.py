@@ -40,9 +40,23 @@ def _add_files(commands: Commands) -> None:
     render = declare(
         commands, "render", "topologies", "print the files a topology becomes", json=True
     )
-    add_topology(render)
     render.add_argument(
-        "-o", "--output", metavar="DIR", help="write them to an empty directory instead"
+        "form",
+        nargs="?",
+        metavar="compose",
+        help="this word: as a compose file, for `docker compose` and docker-compose 1.29",
+    )
+    render.add_argument("topology", nargs="?", metavar="TOPOLOGY", help="file, or a bundled name")
+    render.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="write them to an empty directory instead; a compose file beside others like it",
+    )
+    render.add_argument(
+        "--context",
+        metavar="DIR",
+        help="of a compose file: the checkout its images are built from, if it is another",
     )
     declare(
         commands, "schema", "topologies", "print the JSON Schema of topology files", network=False

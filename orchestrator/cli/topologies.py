@@ -20,6 +20,7 @@ from orchestrator.topology import members
 
 __all__ = ["init", "render", "schema", "validate"]
 
+DEFAULT = "default"
 FIRST_FILE = "testnet.yaml"
 NAME_LINE = re.compile(r"^name: .*$", re.MULTILINE)
 
@@ -120,10 +121,18 @@ def schema(_: argparse.Namespace) -> int:
 
 def render(arguments: argparse.Namespace) -> int:
     """Configuration files and command lines a topology becomes, without making anything of it."""
+    if arguments.form == "compose":
+        from orchestrator.cli.compose import compose
+
+        return compose(arguments)
     from orchestrator.render import render as rendered
     from orchestrator.world.maps import choose_maps
 
-    topology = load(find_topology(arguments.topology))
+    if arguments.form and arguments.topology:
+        raise UsageError(f"{arguments.form}: a topology becomes files, or with `compose` one file")
+    if arguments.context is not None:
+        raise UsageError("--context is of a compose file: testnet render compose")
+    topology = load(find_topology(arguments.form or DEFAULT))
     places = chosen(arguments.name or topology.name)
     desired = rendered(topology, places, sys.executable, choose_maps().one_id)
     if arguments.output is not None:

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.cli.arguments import parse
 from orchestrator.cli.process import run
 from orchestrator.load import load
 
+ROOT = Path(__file__).parents[3]
 GOOD = "name: x\nnodes:\n  router: {role: router, count: 4}\n  a: {role: client}\n"
 
 
@@ -118,6 +120,60 @@ def test_render_writes_to_an_empty_directory_only(capsys: pytest.CaptureFixture[
     assert Path("out/web/nginx/www/index.html").is_file()
     assert failing("render", "minimal", "-o", "out") == 2
     assert "out is not empty" in capsys.readouterr().err
+
+
+def test_render_prints_a_compose_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("render", "compose", "minimal", "--context", str(ROOT)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# The network minimal, written by `testnet render compose`.\n")
+    assert yaml.safe_load(out)["services"]["alice"]["network_mode"] == "service:alice.tools"
+    assert command("render", "compose", "minimal", "--json", "-n", "mine") == 0
+    assert "router-4" in json.loads(capsys.readouterr().out)["services"]
+    assert command("render", "compose") == 0
+    assert "# The network default, " in capsys.readouterr().out
+    assert list(Path().iterdir()) == []
+
+
+def test_render_writes_a_compose_file_beside_others_and_over_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("minimal", "default", "minimal"):
+        assert command("render", "compose", name, "-o", "out/here") == 0
+        assert f"wrote out/here/{name}.yaml" in capsys.readouterr().err
+    here = Path("out/here")
+    assert sorted(path.name for path in here.iterdir()) == [
+        "default.yaml", "minimal.yaml", "resolv.conf",
+    ]  # fmt: skip
+    build = yaml.safe_load((here / "minimal.yaml").read_text())["services"]["alice"]["build"]
+    assert (here / build["context"]).resolve() == ROOT
+
+
+def test_render_compose_leaves_alone_what_it_did_not_write(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("minimal.yaml").write_text("services: {}\n")
+    assert failing("render", "compose", "minimal", "-o", ".") == 2
+    assert "minimal.yaml is there already, and not from here" in capsys.readouterr().err
+    assert Path("minimal.yaml").read_text() == "services: {}\n"
+    Path("resolv.conf").write_text("nameserver 9.9.9.9\n")
+    assert failing("render", "compose", "default", "-o", ".") == 2
+    assert "resolv.conf is there already" in capsys.readouterr().err
+    assert not Path("default.yaml").exists()
+
+
+def test_render_says_what_its_words_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failing("render", "minimal", "default") == 2
+    assert "minimal: a topology becomes files, or with `compose` one file" in (
+        capsys.readouterr().err
+    )
+    assert failing("render", "minimal", "--context", ".") == 2
+    assert "--context is of a compose file" in capsys.readouterr().err
+    assert failing("render", "compose", "minimal", "--context", ".") == 2
+    assert "no Dockerfile in .: " in capsys.readouterr().err
+    assert failing("render", "compose", "minimal", "-n", "../up", "-o", ".") == 2
+    assert "'../up' is no name" in capsys.readouterr().err
+    assert failing("render", "compose", "minmal") == 2
+    assert "did you mean 'minimal'?" in capsys.readouterr().err
 
 
 def test_schema_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
