@@ -10,14 +10,12 @@ have none.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from orchestrator.compose_text import dumped, json_text
 from orchestrator.directories import Places
 from orchestrator.ops import Desired, Image, KeyRequest, NodeSpec, ProcessSpec
 from orchestrator.registry import Registry
@@ -57,9 +55,7 @@ def compose_text(topology: Topology, context: str) -> str:
         topology: a checked topology.
         context: the checkout from where the file lies: images are built there.
     """
-    data = escaped(compose_data(topology, context))
-    body = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    return f"{first_line(topology.name)}\n{_HEAD}\n{body}"
+    return f"{first_line(topology.name)}\n{_HEAD}\n{dumped(compose_data(topology, context))}"
 
 
 def first_line(name: str) -> str:
@@ -103,19 +99,6 @@ def compose_data(topology: Topology, context: str) -> dict[str, Any]:
         },
         "volumes": {name: {} for name in volumes},
     }
-
-
-def escaped(value: Any) -> Any:
-    """With every `$` doubled: compose puts its environment in the place of single ones."""
-    match value:
-        case str():
-            return value.replace("$", "$$")
-        case dict():
-            return {name: escaped(entry) for name, entry in value.items()}
-        case list():
-            return [escaped(entry) for entry in value]
-        case _:
-            return value
 
 
 # --- services
@@ -254,7 +237,7 @@ def _keys_job(desired: Desired, build: _Build) -> Service:
     return {
         **build.image("node"),
         "entrypoint": _job("prepare"),
-        "command": [_json(job), *files],
+        "command": [json_text(job), *files],
         "user": _user(0),
         "network_mode": "none",
         **_confined(),
@@ -284,7 +267,7 @@ def _names_job(registry: Registry, build: _Build) -> Service:
     return {
         **build.image("node"),
         "entrypoint": _job("settle"),
-        "command": [_json(job)],
+        "command": [json_text(job)],
         "user": _user(NODE_USER),
         "network_mode": f"service:{registry.node}",
         **_confined(),
@@ -333,56 +316,3 @@ def _shared_volume(spec: NodeSpec, name: str) -> str:
 def _volumes_of(service: Service) -> list[str]:
     mounts = service.get("volumes", [])
     return [mount["source"] for mount in mounts if mount["type"] == "volume"]
-
-
-# --- text
-
-LONGEST = 110
-"""Characters of a list or a mapping that is written on one line."""
-
-
-def _json(parts: Mapping[str, Any]) -> str:
-    """An object of objects, a line for each of the inner entries."""
-    texts = []
-    for name, value in parts.items():
-        entries = value.items() if isinstance(value, dict) else ()
-        lines = [f"  {json.dumps(key)}: {json.dumps(entry)}" for key, entry in entries]
-        inner = "{\n" + ",\n".join(lines) + "\n }" if lines else json.dumps(value)
-        texts.append(f" {json.dumps(name)}: {inner}")
-    return "{\n" + ",\n".join(texts) + "\n}"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as such, short lists on one line, nothing by reference."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-def _list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.SequenceNode:
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, _is_short(value, value))
-
-
-def _mapping(dumper: yaml.SafeDumper, value: dict[str, Any]) -> yaml.MappingNode:
-    items = value.items()
-    return dumper.represent_mapping(
-        "tag:yaml.org,2002:map", items, _is_short(value, value.values())
-    )
-
-
-def _is_short(value: object, parts: Collection[Any]) -> bool:
-    simple = not any(isinstance(part, (dict, list)) for part in parts)
-    return simple and len(str(value)) < LONGEST and "\\n" not in str(value)
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(list, _list)
-_Dumper.add_representer(dict, _mapping)
