@@ -104,6 +104,7 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     freed = _remove_outdated(draft, desired, observed)
     new_keys = [request.node for request in missing]
     listed = None
+    started: dict[str, int] = {}
     # the chain first: a router that hears of others before itself would keep to them for a while
     for spec in sorted(desired.nodes, key=lambda spec: spec.role != "chain"):
         needed = (keys, listed) if spec.role == "router" else (keys,)
@@ -114,12 +115,20 @@ def plan(desired: Desired, observed: Observed) -> Plan:
             reason = changes(found.fingerprint, spec.fingerprint) if found else "not found"
             after = (network, freed.get(spec.name), freed.get(spec.address))
             created = draft.add(CreateNode(spec, desired.prefix_length), reason, after)
+            asked = () if spec.role == "router" else [started.get(one) for one in _asked(spec)]
             for process in spec.processes:
-                draft.add(start_op(spec, process), "not running", (created, *needed))
+                first = (created, *needed, *asked)
+                step = draft.add(start_op(spec, process), "not running", first)
+                started.setdefault(spec.directory, step)
         if spec.role == "chain":
             running = len(draft.steps) if draft.steps else None
             listed = _fill_chain(draft, desired, observed.registry, new_keys, (keys, running))
     return draft.finished()
+
+
+def _asked(spec: NodeSpec) -> list[str]:
+    """Directories of the routers a node asks first: asked too early, they cost it a timeout."""
+    return [path.rpartition("/")[0] for path in spec.reads]
 
 
 def plan_registry(

@@ -39,8 +39,8 @@ def test_from_nothing_everything_is_made_in_an_order_that_works() -> None:
         "[2] -> #3 node:r-1, CreateNode, not found",
         "[1,3] -> #4 process:r-1/lokinet, StartProcess, not running",
         "[2] -> #5 node:w, CreateNode, not found",
-        "[1,5] -> #6 process:w/lokinet, StartProcess, not running",
-        "[1,5] -> #7 process:w/nginx, StartProcess, not running",
+        "[1,4,5] -> #6 process:w/lokinet, StartProcess, not running",
+        "[1,4,5] -> #7 process:w/nginx, StartProcess, not running",
         "7 changes",
     ]
 

@@ -165,7 +165,7 @@ def test_routers_start_when_all_of_them_are_registered() -> None:
         "[2] -> #9 node:r-2, CreateNode, not found",
         "[1,5,9] -> #10 process:r-2/lokinet, StartProcess, not running",
         "[2] -> #11 node:w, CreateNode, not found",
-        "[1,11] -> #12 process:w/lokinet, StartProcess, not running",
+        "[1,8,11] -> #12 process:w/lokinet, StartProcess, not running",
         "12 changes",
     ]
 
