@@ -18,7 +18,7 @@ __all__ = ["doctor"]
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Print every finding; exit code 4 if one is fatal."""
-    topology = load(find_topology(arguments.topology))
+    topology = load(find_topology(arguments.topology or "default"))
     found = diagnose(_demand(topology, arguments.routers), _programs(topology), Supply())
     is_fit = all(finding.verdict is not Verdict.FATAL for finding in found)
     if arguments.json:

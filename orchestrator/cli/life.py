@@ -13,10 +13,13 @@ WAIT_FOR = ("nodes", "links", "paths", "names", "services", "all")
 """As in `readiness.layers`, which is not imported only to print help."""
 
 
+KEPT = "file, or a bundled name; without it what the network of -n was brought up with, or default"
+
+
 def add_life(commands: Commands) -> None:
     """In the order of a network's life."""
     up = declare(commands, "up", "up", "bring up a network and fetch its page", json=True)
-    add_topology(up)
+    add_topology(up, KEPT)
     _add_backend(up)
     _add_waiting(up)
     up.add_argument("--dry-run", action="store_true", help="the same as `plan`")
@@ -24,7 +27,7 @@ def add_life(commands: Commands) -> None:
         "--keep-on-failure", action="store_true", help="leave a network that did not become ready"
     )
     plan = declare(commands, "plan", "up", "print what up would change, and why", json=True)
-    add_topology(plan)
+    add_topology(plan, KEPT)
     _add_backend(plan)
     _add_waiting(declare(commands, "wait", "waiting", "wait until a network is ready", json=True))
     _add_nodes(commands)

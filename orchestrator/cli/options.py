@@ -67,10 +67,10 @@ def later(module: str, name: str) -> Callable[[], Callable[[Arguments], int]]:
     return load
 
 
-def add_topology(parser: argparse.ArgumentParser) -> None:
-    """`[TOPOLOGY]`, by default the network everybody begins with."""
+def add_topology(parser: argparse.ArgumentParser, text: str = "") -> None:
+    """`[TOPOLOGY]`; None where it is not given: the default network, if nothing else is meant."""
     parser.add_argument(
-        "topology", nargs="?", default="default", metavar="TOPOLOGY", help="file, or a bundled name"
+        "topology", nargs="?", metavar="TOPOLOGY", help=text or "file, or a bundled name"
     )
 
 

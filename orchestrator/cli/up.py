@@ -11,6 +11,8 @@ from orchestrator.cli.homes import check_home, choose_home, desired_in
 from orchestrator.cli.network import chosen
 from orchestrator.cli.outcome import print_outcome, print_plan
 from orchestrator.cli.output import tell
+from orchestrator.definition import Definition, is_promised, kept
+from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK
 from orchestrator.load import find_topology
 from orchestrator.plan import plan as make_plan
@@ -20,13 +22,15 @@ from orchestrator.up import bring_up
 
 __all__ = ["plan", "up"]
 
+DEFAULT = "default"
+"""The network everybody begins with."""
+
 
 def up(arguments: argparse.Namespace) -> int:
     """Bring up a network, or bring it up to date."""
     if arguments.dry_run:
         return plan(arguments)
-    definition = read_definition(find_topology(arguments.topology))
-    places = chosen(arguments.name or topology_of(definition).name)
+    places, definition = _meant(arguments)
     check_proc()
     home = choose_home(arguments.backend, places, definition)
     desired = desired_in(definition, places, home)
@@ -41,9 +45,18 @@ def up(arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Print what `up` would change and why; nothing is made."""
-    definition = read_definition(find_topology(arguments.topology))
-    places = chosen(arguments.name or topology_of(definition).name)
+    places, definition = _meant(arguments)
     check_proc()
     desired = desired_in(definition, places, choose_home(arguments.backend, places, definition))
     print_plan(make_plan(desired, look(open_backend(places), desired)), arguments.json)
     return EXIT_OK
+
+
+def _meant(arguments: argparse.Namespace) -> tuple[Places, Definition]:
+    """The topology given; else what the named network was brought up with; else the default."""
+    if arguments.topology is None and arguments.name is not None:
+        places = chosen(arguments.name)
+        if is_promised(places):
+            return places, kept(places)
+    definition = read_definition(find_topology(arguments.topology or DEFAULT))
+    return chosen(arguments.name or topology_of(definition).name), definition

@@ -160,6 +160,15 @@ def test_scale_adds_and_removes_and_is_remembered(up: Testnet) -> None:
         assert said in refused.stderr
 
 
+def test_without_a_file_a_network_of_that_name_is_what_it_was_brought_up_with(up: Testnet) -> None:
+    before = {program: row["pid"] for program, row in rows(up).items()}
+    dry = up.run("plan", "--name", "small", "--json")
+    assert json.loads(dry.stdout)["steps"] == [], dry.stdout
+    result = up.run("up", "--name", "small")
+    assert "network  small: 0 changes" in result.stdout, result.stderr
+    assert {program: row["pid"] for program, row in rows(up).items()} == before
+
+
 def test_edited_topologies_restart_only_what_must(up: Testnet) -> None:
     before = rows(up)
     edited = SMALL.replace("app: nginx", "app: {kind: nginx, page: other}").replace(
