@@ -9,13 +9,28 @@ standard error when it cannot be done.
 
 from __future__ import annotations
 
+import posixpath
 import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
-__all__ = ["CopyError", "pack", "unpack"]
+__all__ = ["CopyError", "pack", "tar_argv", "unpack"]
+
+PACK = """cd -- "$1" && exec tar --owner=0 --group=0 --format=pax -cf - -- "$2"
+"""
+UNPACK = """
+if [ -d "$1" ]; then exec tar --no-same-owner --no-same-permissions -xf - -C "$1"; fi
+[ -d "$2" ] || { echo "$2: no such directory" >&2; exit 1; }
+folder=$(mktemp -d -- "$2/.cp-XXXXXX") || exit 1
+trap 'rm -rf -- "$folder"' EXIT
+tar --no-same-owner --no-same-permissions -xf - -C "$folder" || exit 1
+came=$(ls -A -- "$folder")
+[ -n "$came" ] || { echo "$1: nothing came" >&2; exit 1; }
+mv -fT -- "$folder/$came" "$1"
+"""
+"""To a folder, or under a new name beside what is there."""
 
 
 class CopyError(Exception):
@@ -50,6 +65,17 @@ def unpack(stream: IO[bytes], target: Path) -> None:
         raise CopyError(_text(target, error)) from error
     if not count:
         raise CopyError(f"{target}: nothing came")
+
+
+def tar_argv(verb: Literal["pack", "unpack"], path: str) -> list[str]:
+    """An end where there is no Python, by tar and a shell.
+
+    What it unpacks cannot leave that place: it runs in a container, whose files are thrown away.
+    """
+    place = Path(posixpath.normpath(path))
+    if verb == "pack":
+        return ["sh", "-c", PACK, "sh", str(place.parent), place.name or "."]
+    return ["sh", "-c", UNPACK, "sh", str(place), str(place.parent)]
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -21,6 +21,7 @@ from pathlib import Path
 import orchestrator
 from orchestrator.backends import Backend, Running, clean_environment
 from orchestrator.errors import CheckFailed, OperatorError, UsageError
+from orchestrator.relays import start_relay
 from orchestrator.worlds import World, processes_inside
 
 __all__ = ["Forward", "Target", "end_forward", "find_forwards", "listen", "parse_target", "start"]
@@ -95,6 +96,12 @@ def start(
         target: host and port.
         log: given, the forwarder goes on alone and writes there; what is returned has ended.
     """
+    if not backend.sees_this_machine:
+        if log is not None:
+            raise CheckFailed(
+                "in containers a forward runs in the foreground: leave --background out"
+            )
+        return start_relay(backend, node, listener, target)
     local = listener.getsockname()[1]
     argv = [sys.executable, "-P", "-S", "-m", MODULE, node, str(local), target[0], str(target[1])]
     if log is not None:

@@ -39,6 +39,10 @@ class Backend(Protocol):
     def workers(self) -> int:
         """How many acts beside each other bring it up fastest."""
 
+    @property
+    def sees_this_machine(self) -> bool:
+        """Whether programs in nodes have this machine's files, this interpreter among them."""
+
     def observe(self) -> Observed:
         """What exists now."""
 

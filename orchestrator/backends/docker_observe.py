@@ -39,6 +39,8 @@ class Look:
         self._labels = labels
         self._known: dict[tuple[str, str], Row] = {}
         self._lock = threading.Lock()
+        self.offset_s = time.time() - time.monotonic()
+        """Measured once: a program that runs on has always started at the same instant."""
 
     def containers(self) -> list[Row]:
         """All, in full, as `GET /containers/ID/json` has them."""
@@ -66,9 +68,13 @@ class Look:
         return known
 
 
-def observed_nodes(containers: Iterable[Row]) -> dict[str, ObservedNode]:
-    """By name, in the order of their addresses."""
-    offset_s = time.time() - time.monotonic()
+def observed_nodes(containers: Iterable[Row], offset_s: float = 0.0) -> dict[str, ObservedNode]:
+    """By name, in the order of their addresses.
+
+    Args:
+        containers: in full.
+        offset_s: from the monotonic clock to the epoch.
+    """
     notes: dict[str, NodeNote] = {}
     processes: dict[str, dict[str, ObservedProcess]] = {}
     asleep: set[str] = set()

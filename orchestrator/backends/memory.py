@@ -42,6 +42,7 @@ class MemoryBackend:
     """Does every op on plain values; `refuse` names ops (as `describe` prints them) that fail."""
 
     workers: ClassVar[int] = 4
+    sees_this_machine: ClassVar[bool] = False
     refuse: frozenset[str] = frozenset()
     done: list[Op] = field(default_factory=list)
     observed: Observed = field(default_factory=Observed)

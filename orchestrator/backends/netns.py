@@ -72,6 +72,7 @@ class NetnsBackend:
     """Handed to children that must not be overtaken, so that it outlives this process."""
     workers: ClassVar[int] = 4
     """Most acts wait for one world process: more would only queue there."""
+    sees_this_machine: ClassVar[bool] = True
 
     def observe(self) -> Observed:
         """Ask the world; keys are files and outlive it."""

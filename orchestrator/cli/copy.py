@@ -19,7 +19,7 @@ from typing import IO, Literal
 from orchestrator.backends import Backend, Running, clean_environment
 from orchestrator.backends.keys import PACKAGE_ROOT
 from orchestrator.cli.network import node_of, observed_network
-from orchestrator.copying import CopyError, pack, unpack
+from orchestrator.copying import CopyError, pack, tar_argv, unpack
 from orchestrator.errors import EXIT_OK, CheckFailed, HostUnfit, UsageError
 
 __all__ = ["cp"]
@@ -123,6 +123,8 @@ def _begin(
     if place.node is None:
         return None
     argv = [sys.executable, "-P", "-m", "orchestrator.copying", verb, place.path]
+    if not backend.sees_this_machine:
+        argv = tar_argv(verb, place.path)
     env = {**clean_environment(), "PYTHONPATH": str(PACKAGE_ROOT)}
     errors = tempfile.TemporaryFile()  # noqa: SIM115 -- read after the program has ended
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

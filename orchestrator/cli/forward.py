@@ -105,7 +105,7 @@ def _world(places: Places) -> World:
     owner = read_owner(places.journal)
     world = world_of(owner) if owner else None
     if world is None:
-        raise CheckFailed(f"network {places.name!r} is not up")
+        raise CheckFailed(f"network {places.name!r} has no forwards in the background")
     return world
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.copy import Place
-from orchestrator.copying import CopyError, pack, unpack
+from orchestrator.copying import CopyError, pack, tar_argv, unpack
 from orchestrator.errors import UsageError
 
 
@@ -101,3 +102,40 @@ def test_places_in_nodes_are_told_from_paths_with_colons() -> None:
     assert Place.of("file") == Place(None, "file")
     with pytest.raises(UsageError, match="begins with /"):
         Place.of("alice:etc/hosts")
+
+
+# --- by tar and a shell, where there is no Python ---
+
+
+def by_tar(verb: str, path: Path, stream: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    argv = tar_argv("pack" if verb == "pack" else "unpack", str(path))
+    return subprocess.run(argv, input=stream, capture_output=True, check=False, timeout=30)
+
+
+def test_tar_and_python_understand_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "file").write_text("text")
+    packed = by_tar("pack", folder)
+    assert packed.returncode == 0, packed.stderr
+    unpack(io.BytesIO(packed.stdout), tmp_path / "new")
+    assert (tmp_path / "new" / "deep" / "file").read_text() == "text"
+    back = io.BytesIO()
+    pack(tmp_path / "new", back)
+    assert by_tar("unpack", tmp_path / "back", back.getvalue()).returncode == 0
+    assert (tmp_path / "back" / "deep" / "file").read_text() == "text"
+    assert by_tar("unpack", folder, back.getvalue()).returncode == 0
+    assert (folder / "new" / "deep" / "file").read_text() == "text", "into a folder that is there"
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".cp-")] == []
+
+
+def test_tar_says_what_is_missing(tmp_path: Path) -> None:
+    missing = by_tar("pack", tmp_path / "nothing")
+    assert missing.returncode != 0
+    assert b"nothing" in missing.stderr
+    nowhere = by_tar("unpack", tmp_path / "no" / "place")
+    assert nowhere.returncode == 1
+    assert b"no such directory" in nowhere.stderr
+    empty = by_tar("unpack", tmp_path / "file", b"\0" * 10240)
+    assert empty.returncode == 1
+    assert b"nothing came" in empty.stderr
