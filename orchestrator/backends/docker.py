@@ -32,7 +32,7 @@ from orchestrator.backends.docker_containers import (
 )
 from orchestrator.backends.docker_exec import run_in
 from orchestrator.backends.docker_files import furnish, furnish_program
-from orchestrator.backends.docker_observe import STOPPED, Look, observed_nodes
+from orchestrator.backends.docker_observe import STOPPED, Look
 from orchestrator.backends.files import nodes_with_keys
 from orchestrator.backends.inside import drop_default_route, socket_in
 from orchestrator.backends.keys import create_keys
@@ -104,12 +104,17 @@ class DockerBackend:
     def observe(self) -> Observed:
         """Ask the engine; keys are files and outlive it."""
         keys = frozenset(nodes_with_keys(self.places.state / "nodes"))
-        if not self.engine.networks(self.ground.own_labels):
-            return Observed(keys=keys)
-        return Observed(True, observed_nodes(self._look.containers(), self._look.offset_s), keys)
+        nodes = self._look.nodes()
+        return Observed(keys=keys) if nodes is None else Observed(True, nodes, keys)
 
-    def perform(self, op: Op) -> None:  # noqa: C901, PLR0912 -- one branch for each kind of act
+    def perform(self, op: Op) -> None:
         """One act."""
+        try:
+            self._perform(op)
+        finally:
+            self._look.forget()
+
+    def _perform(self, op: Op) -> None:  # noqa: C901, PLR0912 -- one branch for each kind of act
         match op:
             case CreateKeys(requests):
                 create_keys(self.places, requests, self.lock)
@@ -189,13 +194,15 @@ class DockerBackend:
         owner = None
         if has_sandbox(spec):
             owner = str(self._owner(op.node)["Id"])
-        remove_containers(self.engine, self._labels(op.node, process.name))
+        name = self.ground.container(op.node, process.name)
+        former = [name, f"{name}{STOPPED}"]
         if owner is None:  # what people ran there held on to a namespace that is gone
-            remove_containers(self.engine, self._labels(op.node, TOOLS))
+            former.append(self.ground.container(op.node, TOOLS))
+        for each in former:
+            self._remove_ours(each)
         furnish(self.ground, spec)
         furnish_program(self.ground, op)
         body = program_body(self.ground, spec, process, op.fingerprint, owner)
-        name = self.ground.container(op.node, process.name)
         self._run(name, body, owns_namespace=owner is None)
 
     def _run(self, name: str, body: Mapping[str, Any], owns_namespace: bool) -> None:
@@ -203,19 +210,30 @@ class DockerBackend:
         try:
             container = self.engine.create(name, body)
         except NameTaken:
-            found = self.engine.inspect(name)
-            is_ours = found is not None and (
-                found["Config"]["Labels"].get(f"{LABEL}id") == self.ground.network_id
-            )
-            if found is None or not is_ours:
+            found = self._ours(name)
+            if found is None:
                 raise
-            container = str(found["Id"])
+            container = found
         self.engine.start(container, name)
         if owns_namespace:
             state = (self.engine.inspect(container) or {"State": {}})["State"]
             if pid := state.get("Pid"):  # a program may have ended at once; the wait tells why
                 with suppress(OperatorError):
                     drop_default_route(pid)
+
+    def _ours(self, name: str) -> str | None:
+        """The number of the container of that name, if it has our label."""
+        found = self.engine.inspect(name)
+        if found is None:
+            return None
+        number = (found["Config"]["Labels"] or {}).get(f"{LABEL}id")
+        return str(found["Id"]) if number == self.ground.network_id else None
+
+    def _remove_ours(self, name: str) -> None:
+        """Asked by its name, which is quicker than by labels where there are many."""
+        container = self._ours(name)
+        if container is not None:
+            self.engine.remove(container)
 
     def _stop(self, node: str, program: str) -> None:
         for row in self.engine.containers(self._labels(node, program)):

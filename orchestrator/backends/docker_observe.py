@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -21,6 +22,8 @@ Row = dict[str, Any]
 STOPPED = ".stopped"
 """End of the name of a container that was asked to end; labels cannot be changed."""
 WORKERS = 8
+FRESH_S = 0.5
+"""For so long a look counts, unless somebody ended."""
 SIGNAL_BASE = 128
 HIGHEST_SIGNAL = 64
 GONE = "namespace=gone"
@@ -28,9 +31,11 @@ GONE = "namespace=gone"
 
 
 class Look:
-    """A list of containers with their details; details are kept as long as nothing changed.
+    """What the engine shows of a network, asked as seldom as can be.
 
-    The list is one question, details are one for each container, so only who is new is asked for.
+    A list of all containers is one question, details are one for each, so only who is new is asked
+    for; and while every program that ran still runs, nothing is asked for a while, as whoever waits
+    for a network looks many times a second.
     """
 
     def __init__(self, engine: Engine, labels: dict[str, str]) -> None:
@@ -41,6 +46,24 @@ class Look:
         self._lock = threading.Lock()
         self.offset_s = time.time() - time.monotonic()
         """Measured once: a program that runs on has always started at the same instant."""
+        self._seen: tuple[float, dict[str, ObservedNode]] | None = None
+
+    def nodes(self) -> dict[str, ObservedNode] | None:
+        """By name, in the order of their addresses; None where there is no network."""
+        seen = self._seen
+        if seen and time.monotonic() - seen[0] < FRESH_S and _still_run(seen[1]):
+            return seen[1]
+        before = time.monotonic()
+        if not self._engine.networks(self._labels):
+            self.forget()
+            return None
+        found = observed_nodes(self.containers(), self.offset_s)
+        self._seen = (before, found)
+        return found
+
+    def forget(self) -> None:
+        """Something was changed: ask again."""
+        self._seen = None
 
     def containers(self) -> list[Row]:
         """All, in full, as `GET /containers/ID/json` has them."""
@@ -66,6 +89,16 @@ class Look:
                 with self._lock:
                     self._known[known["Id"], known["State"]["Status"]] = known
         return known
+
+
+def _still_run(nodes: dict[str, ObservedNode]) -> bool:
+    """Whether every process that was seen is there; the engine reaps who ended at once."""
+    return all(
+        os.path.exists(f"/proc/{process.pid}")
+        for node in nodes.values()
+        for process in node.processes.values()
+        if process.exit_code is None
+    )
 
 
 def observed_nodes(containers: Iterable[Row], offset_s: float = 0.0) -> dict[str, ObservedNode]:
