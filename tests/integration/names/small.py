@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.integration.chain.oxend import REPOSITORY, Oxend, oxend
+from tests.integration.orchestrator.command import until
 
 READY_S = 60
 """Until all paths are there; measured 3 s."""
@@ -33,13 +33,16 @@ Command = list[str]
 
 
 def wait(seen: Callable[[], Any], what: str, within_s: float = READY_S) -> Any:
-    """The first true thing that is seen, asked ten times a second."""
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if found := seen():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {within_s} s")
+    """The first true thing that is seen."""
+    found: Any = None
+
+    def holds() -> bool:
+        nonlocal found
+        found = seen()
+        return bool(found)
+
+    until(what, holds, within_s)
+    return found
 
 
 @dataclass
