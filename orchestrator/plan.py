@@ -32,7 +32,7 @@ from orchestrator.ops import (
 )
 from orchestrator.registry import ObservedRegistry, missing_names, missing_routers
 
-__all__ = ["Draft", "Plan", "Step", "plan", "plan_registry", "plan_removal", "start_op"]
+__all__ = ["Draft", "Plan", "Step", "plan", "plan_removal", "start_op"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +129,6 @@ def plan(desired: Desired, observed: Observed) -> Plan:
 def _asked(spec: NodeSpec) -> list[str]:
     """Directories of the routers a node asks first: asked too early, they cost it a timeout."""
     return [path.rpartition("/")[0] for path in spec.reads]
-
-
-def plan_registry(
-    desired: Desired, seen: ObservedRegistry | None, new_keys: Sequence[str] = ()
-) -> Plan:
-    """What is to be done on the chain alone, once nodes have the keys they will have."""
-    draft = Draft()
-    _fill_chain(draft, desired, seen, new_keys, ())
-    return draft.finished()
 
 
 def plan_removal(name: str, observed: Observed) -> Plan:

@@ -97,11 +97,6 @@ def zone_of(labels: Labels) -> Labels:
     return labels[-3:] if labels[-2:] == _REVERSE else labels[-1:]
 
 
-def reverse_labels(ip: int) -> Labels:
-    """`d.c.b.a.in-addr.arpa` of an address."""
-    return (*(b"%d" % octet for octet in reversed(ip.to_bytes(4, "big"))), *_REVERSE)
-
-
 def _route_loki(labels: Labels) -> Target:
     if len(labels) == 1:
         return Special.TOP

@@ -66,11 +66,6 @@ class Liveness:
         self._excused = False
         self._hinted_at: Micros = 0
 
-    @property
-    def is_probing(self) -> bool:
-        """Whether pings are out."""
-        return self._round > 0
-
     def sent(self, now: Micros) -> None:
         """Something left that wants an answer or carries data."""
         if self.unanswered_since is None:

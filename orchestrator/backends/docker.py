@@ -9,7 +9,6 @@ Needs root, as files are given to the containers' users and namespaces are enter
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket as sockets
 import threading
@@ -291,12 +290,3 @@ class DockerBackend:
         if found is None:
             raise CheckFailed(f"{node} was stopped meanwhile")
         return str(found["Id"])
-
-
-def needs_root() -> None:
-    """Raise HostUnfit for anybody else."""
-    if os.geteuid() != 0:
-        raise HostUnfit(
-            "networks in containers take root on this machine, as namespaces are entered and files "
-            "are given to the containers' users: `sudo testnet up --backend docker`"
-        )
