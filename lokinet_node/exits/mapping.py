@@ -1,0 +1,174 @@
+"""Which exit a destination goes through: ranges mapped to exits, and a pin for each destination.
+
+Rules (Lokinet's, but for the pins it forgets to flush):
+- ranges may overlap: the exits of all ranges that hold a destination are its candidates, whatever
+  the ranges' sizes. One is chosen at random and pinned: traffic is spread by destination, and a
+  destination sees one exit for as long as the pin stands;
+- a range mapped to no exit (`null`) takes its destinations from every range that is as wide or
+  wider. DIFFERS: Lokinet does not say which of two wins; so a hole can be cut into a range, and
+  an exit be mapped inside a hole;
+- a packet from the internet is taken only from the exit its source is pinned to;
+- an exit that is down is nobody's new choice as long as there is another candidate. Pins to it go
+  with it, where there is another candidate; else they stay, and what is sent is refused;
+- pins are flushed whenever mappings change what they came from: on unmap and swap those to an
+  exit that is no candidate any more, on a new `null` range those it takes away.
+
+Pins are bounded: they live in two generations, and a pin nobody asks for while the younger one
+fills up is forgotten with the older one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from lokinet_node.exits.exit_range import ExitRange, number_of
+from lokinet_node.netdb.chance import Chooser
+
+if TYPE_CHECKING:
+    from lokinet_node.base.entropy import Entropy
+    from lokinet_node.session.addresses import Remote
+
+MOST_PINS: Final = 32_768
+"""Destinations of one generation: some 8 MB for both."""
+MOST_MAPPINGS: Final = 1024
+"""Pairs of range and exit; every one is looked at for each new destination."""
+
+Exit: TypeAlias = "Remote | str"
+"""An exit, or the name of one whose address is not known yet: nothing can be sent to that."""
+
+
+class ExitMap:
+    """Ranges, exits and pins of one node."""
+
+    __slots__ = ("_chooser", "_down", "_mappings", "_older", "_pins")
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._chooser = Chooser(entropy)
+        self._mappings: dict[tuple[ExitRange, Exit | None], None] = {}
+        self._down: set[Exit] = set()
+        self._pins: dict[bytes, Exit] = {}
+        self._older: dict[bytes, Exit] = {}
+
+    # --- mappings
+
+    def __len__(self) -> int:
+        """Pairs of range and exit, `null` included."""
+        return len(self._mappings)
+
+    def rows(self) -> list[tuple[ExitRange, Exit | None]]:
+        """All of them, in the order they were made."""
+        return list(self._mappings)
+
+    def exits(self) -> set[Exit]:
+        """Who is mapped to any range."""
+        return {one for _, one in self._mappings if one is not None}
+
+    def ranges_of(self, exit_: Exit | None) -> list[ExitRange]:
+        """The ranges an exit, or none, is mapped to."""
+        return [range_ for range_, one in self._mappings if one == exit_]
+
+    def map(self, range_: ExitRange, exit_: Exit | None) -> bool:
+        """Use an exit for a range, or with None no exit; False when there are too many already.
+
+        Destinations that are pinned stay with their exit: connections survive.
+        """
+        if (range_, exit_) not in self._mappings and len(self._mappings) >= MOST_MAPPINGS:
+            return False
+        self._mappings[range_, exit_] = None
+        if exit_ is None:
+            self._flush()
+        return True
+
+    def unmap(self, range_: ExitRange) -> list[ExitRange]:
+        """Take away every mapping whose range lies in this one; their ranges, each once."""
+        gone = [key for key in self._mappings if range_.covers(key[0])]
+        for key in gone:
+            del self._mappings[key]
+        if gone:
+            self._down &= self.exits()
+            self._flush()
+        return list(dict.fromkeys(one for one, _ in gone))
+
+    def swap(self, old: Exit, new: Exit) -> list[ExitRange]:
+        """Put one exit wherever another one is; the ranges it gets, none if the old has none."""
+        moved = self.ranges_of(old)
+        if moved and old != new:
+            self._mappings = {
+                (range_, new if one == old else one): None for range_, one in self._mappings
+            }
+            self._down.discard(old)
+            self._flush()
+        return moved
+
+    # --- who answers
+
+    def down(self, exit_: Exit) -> None:
+        """Nothing can be sent through this exit at the moment."""
+        if exit_ not in self._down and exit_ in self.exits():
+            self._down.add(exit_)
+            self._flush(leaving=exit_)
+
+    def up(self, exit_: Exit) -> None:
+        """It can be used; destinations pinned to others meanwhile stay there."""
+        self._down.discard(exit_)
+
+    def is_down(self, exit_: Exit) -> bool:
+        """Whether it was said to be down last."""
+        return exit_ in self._down
+
+    # --- destinations, as the 4 or 16 bytes that packets carry
+
+    def exit_of(self, destination: bytes) -> Exit | None:
+        """The exit of a destination, pinned now if it was not; None: it has none."""
+        found = self._pins.get(destination)
+        return self._pin(destination) if found is None else found
+
+    def accepts(self, exit_: Exit, source: bytes) -> bool:
+        """Whether a packet from this source may come from this exit."""
+        found = self._pins.get(source)
+        return (self._older.get(source) if found is None else found) == exit_
+
+    def candidates(self, destination: bytes) -> list[Exit]:
+        """The exits of all ranges that hold a destination and no `null` range takes it from."""
+        number = number_of(destination)
+        holding = [(range_, one) for range_, one in self._mappings if range_.holds(number)]
+        hole = max((range_.prefix for range_, one in holding if one is None), default=-1)
+        found = (one for range_, one in holding if one is not None and range_.prefix > hole)
+        return list(dict.fromkeys(found))
+
+    def pins(self) -> dict[Exit, int]:
+        """How many destinations are pinned to each exit."""
+        counts: dict[Exit, int] = {}
+        for one in (self._older | self._pins).values():
+            counts[one] = counts.get(one, 0) + 1
+        return counts
+
+    def _pin(self, destination: bytes) -> Exit | None:
+        found = self._older.get(destination)
+        if found is None:
+            candidates = self.candidates(destination)
+            if not candidates:
+                return None
+            up = [one for one in candidates if one not in self._down]
+            found = self._chooser.pick(up or candidates)
+        if len(self._pins) >= MOST_PINS:
+            self._pins, self._older = {}, self._pins
+        self._pins[destination] = found
+        return found
+
+    def _flush(self, leaving: Exit | None = None) -> None:
+        """Forget the pins whose exit is no candidate, or not the only one and `leaving`."""
+        self._pins = self._kept(self._pins, leaving)
+        self._older = self._kept(self._older, leaving)
+
+    def _kept(self, pins: dict[bytes, Exit], leaving: Exit | None) -> dict[bytes, Exit]:
+        kept = {}
+        for destination, one in pins.items():
+            if leaving is not None and one != leaving:
+                kept[destination] = one
+                continue
+            candidates = self.candidates(destination)
+            is_left = leaving is not None and any(other not in self._down for other in candidates)
+            if one in candidates and not is_left:
+                kept[destination] = one
+        return kept
