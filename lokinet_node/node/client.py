@@ -215,7 +215,7 @@ class ClientRole:
         stream = self.sessions.streams.get(index)
         if stream is None:
             if index == ROUTER_INDEX and path.pivot in self.snodes.flows:
-                self._snode_records(path, cells, first, counters)
+                self._snode_records(path, cells, first, counters, now)
                 return
             for row in range(first, first + len(counters)):
                 self.sessions.handle_cell(path, bytes(cells.bodies[row]), now)
@@ -226,7 +226,7 @@ class ClientRole:
             return
         session = owner.session
         before = traffic.packets_in
-        messages = traffic.records(remote_loki(session.remote), stream, cells, first, counters)
+        messages = traffic.records(remote_loki(session.remote), stream, cells, first, counters, now)
         has_data = traffic.packets_in - before > len(messages)
         if self.sessions.received(stream, path, now, has_data=has_data) or messages:
             for content in messages:
@@ -234,11 +234,11 @@ class ClientRole:
             self._settle(now)
 
     def _snode_records(
-        self, path: Path, cells: Cells, first: int, counters: tuple[int, ...]
+        self, path: Path, cells: Cells, first: int, counters: tuple[int, ...], now: Micros
     ) -> None:
         flow = self.snodes.flows[path.pivot]
         if flow.path is path and flow.receive is not None and self.traffic is not None:
-            self.traffic.records(flow.remote, flow.receive, cells, first, counters)
+            self.traffic.records(flow.remote, flow.receive, cells, first, counters, now)
 
     def end_control(self, lane: EndLane, cells: Cells, row: int, counter: int, now: Micros) -> None:
         """Clients are nobody's last hop."""

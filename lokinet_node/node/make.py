@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lokinet_node.base.ids import RouterID
 from lokinet_node.crypto.keys import x25519_keypair
+from lokinet_node.exits.door import Door
 from lokinet_node.netdb.chance import Chooser
 from lokinet_node.netdb.choose import HopChooser, Rules
 from lokinet_node.netdb.guards import Guards
@@ -153,6 +154,7 @@ def attach_tun(
     node.traffic = traffic
     if isinstance(role, ClientRole):
         role.traffic = traffic
+        traffic.door = Door(addresses.own)
     else:
         role.host = SnodeHost(traffic, node.network)
     return traffic

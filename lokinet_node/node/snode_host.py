@@ -79,7 +79,7 @@ class SnodeHost:
         heads = DATA_HEADS[count].unpack_from(cells.buffer, first * CELL)
         counters = heads[2::3]
         if heads[1::3] == (ROUTER_INDEX,) * count:
-            self.traffic.records(visitor.remote, visitor.receive, cells, first, counters)
+            self.traffic.records(visitor.remote, visitor.receive, cells, first, counters, now)
 
     def retain(self, hops: Container[Hop]) -> None:
         """Forget the visitors whose paths are gone."""

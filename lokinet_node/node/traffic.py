@@ -9,6 +9,7 @@ Wire to tun:
 4. the stream opens a run of one index into the plaintext arena;
 5. packets are merged into super-packets with the addresses of the authenticated remote.
 
+Packets to addresses that are mapped to nobody, and those that come through an exit: exits/door.py.
 A packet for a remote without a ready flow waits in a small queue and asks for one.
 """
 
@@ -20,14 +21,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
+from lokinet_node.exits.door import TO_EXIT
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
-from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_MESSAGE, Plaintexts
+from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_EXIT4, TYPE_MESSAGE, Plaintexts
 from lokinet_node.wire.ip import HOST_UNKNOWN, icmp_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lokinet_node.base.units import Micros
+    from lokinet_node.exits.door import Door
     from lokinet_node.session.addresses import AddressMap, Remote
     from lokinet_node.session.merge import Merger
     from lokinet_node.session.split import Splitter
@@ -76,6 +79,8 @@ class Traffic:
         """`write_packet` takes a virtio header and packet; `want_flow` starts a session."""
         self.addresses = addresses
         self.flows: dict[Remote, Flow] = {}
+        self.door: Door | None = None
+        """Where packets of the internet pass; None on routers."""
         self.drops = [0] * len(Drop)
         self.packets_in = self.packets_out = 0
         self._write_packet = write_packet
@@ -93,7 +98,13 @@ class Traffic:
 
     def packet(self, buffer: bytearray, size: int, now: Micros) -> None:
         """One read of the tun: virtio header and packet; it may wait until `flush`."""
-        remote = self.addresses.by_ip.get(bytes(buffer[_DESTINATION]))
+        door, side = self.door, 0
+        destination = bytes(buffer[_DESTINATION])
+        remote = self.addresses.by_ip.get(destination)
+        if remote is not None:
+            side = 0 if door is None else door.side(buffer, size)
+        elif door is not None:
+            remote, side = door.exit_for(destination), TO_EXIT
         if remote is None:
             self._refuse(buffer, size)
             return
@@ -106,7 +117,10 @@ class Traffic:
         if flow is None or flow.sending() is None:
             self._wait(remote, buffer[:size], now)
             return
-        self._rows = rows + self._splitter.split(buffer, size, self._outgoing, rows)
+        count = self._splitter.split(buffer, size, self._outgoing, rows)
+        if side and count and door is not None:
+            door.keep(self._outgoing, rows, count, buffer, side)
+        self._rows = rows + count
 
     def flush(self, now: Micros) -> None:
         """Seal and send the records gathered so far."""
@@ -168,6 +182,7 @@ class Traffic:
         cells: Cells,
         first: int,
         counters: tuple[int, ...],
+        now: Micros,
     ) -> list[bytes]:
         """Open a run of one stream and write its packets; returns session messages in it.
 
@@ -185,10 +200,23 @@ class Traffic:
         self.addresses.touch(source)
         self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
         types = bytes(incoming.view[: count * PLAINTEXT : PLAINTEXT])
+        if TYPE_EXIT4 in types and self.door is not None:
+            self._exit_records(self.door, remote, source, count, now)
         if TYPE_MESSAGE not in types:
             return []
         contents = (incoming.content(row) for row in range(count) if types[row] == TYPE_MESSAGE)
         return [bytes(content) for content in contents if content is not None]
+
+    def _exit_records(
+        self, door: Door, remote: Remote, source: bytes, count: int, now: Micros
+    ) -> None:
+        sink = self._write_packet
+        door.deliver(remote, source, self._incoming, count, self._merger, sink, now)
+        answers = [] if door.provider is None else door.provider.take_answers()
+        for answer in answers:
+            self.packet(bytearray(NO_OFFLOAD + answer), VNET_HEADER + len(answer), now)
+        if answers:
+            self.flush(now)
 
     def other_drops(self) -> tuple[dict[str, int], dict[str, int]]:
         """Counters of packets that were not cut into records, and of records that were none."""

@@ -41,6 +41,7 @@ from lokinet_node.session.plaintexts import (
     CONTENT_AT,
     MAX_CONTENT,
     PLAINTEXT,
+    TYPE_EXIT4,
     TYPE_PACKET,
     Plaintexts,
 )
@@ -87,15 +88,24 @@ class Merger:
         self._join_udp = join_udp
 
     def write(
-        self, plain: Plaintexts, first: int, count: int, source: bytes, own: bytes, sink: Sink
+        self,
+        plain: Plaintexts,
+        first: int,
+        count: int,
+        source: bytes,
+        own: bytes,
+        sink: Sink,
+        kept: int = 0,
     ) -> None:
         """Give the packets in `count` rows to `sink`, from `source` to `own` (4 bytes each).
 
-        Rows of another type are passed over: they are not for the tun.
+        Rows of another type are passed over: they are not for the tun. Of records of an exit
+        `kept` (SOURCE or DESTINATION) is the address they keep; their type is another one.
         """
         buffer = plain.buffer
         addresses, base = _addresses(source, own)
         head_of = _HEAD.unpack_from
+        wanted = TYPE_EXIT4 if kept else TYPE_PACKET
         row = first
         end = first + count
         while row < end:
@@ -103,20 +113,20 @@ class Merger:
             kind, length, version, total, _, fragment, protocol, _ = head
             taken = 1
             packet = b""
-            if kind != TYPE_PACKET:
+            if kind != wanted:
                 pass
             elif version >> 8 != VERSION_AND_LENGTH:
                 self.drops["ip-options" if version >> 12 == 4 else "not-ipv4"] += 1
             elif length != total or not IPV4_HEADER <= length <= MAX_CONTENT:
                 self.drops["bad-length"] += 1
             elif fragment & FRAGMENTED:
-                packet = self._odd(plain, row, length, addresses)
+                packet = self._odd(plain, row, length, addresses, kept)
             elif protocol & 0xFF == TCP:
                 packet, taken = self._tcp(plain, row, end, head, addresses, base)
             elif protocol & 0xFF == UDP:
                 packet, taken = self._udp(plain, row, end, head, addresses, base)
             else:
-                packet = self._odd(plain, row, length, addresses)
+                packet = self._odd(plain, row, length, addresses, kept)
             if packet:
                 sink(packet)
             row += taken
@@ -175,9 +185,10 @@ class Merger:
             return packet + b"".join(parts), taken
         return packet + plain.buffer[start + 28 : start + length], 1
 
-    def _odd(self, plain: Plaintexts, row: int, length: int, addresses: bytes) -> bytes:
+    def _odd(self, plain: Plaintexts, row: int, length: int, addresses: bytes, kept: int) -> bytes:
         start = row * PLAINTEXT + CONTENT_AT
-        whole = with_addresses(plain.buffer[start : start + length], addresses[:4], addresses[4:])
+        packet = plain.buffer[start : start + length]
+        whole = with_addresses(packet, addresses[:4], addresses[4:], kept)
         if whole is None:
             self.drops["icmp"] += 1
             return b""

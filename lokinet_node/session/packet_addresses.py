@@ -36,6 +36,11 @@ _ICMP_CHECKSUM: Final = slice(IPV4_HEADER + 2, IPV4_HEADER + 4)
 _QUOTED_CHECKSUM: Final = slice(_QUOTE + 10, _QUOTE + 12)
 _QUOTED_ADDRESSES: Final = slice(_QUOTE + 12, _QUOTE + 20)
 _NONE: Final = bytes(2)
+_NO_ADDRESS: Final = bytes(4)
+
+SOURCE: Final = 12
+DESTINATION: Final = 16
+"""Offsets of the addresses in an IPv4 header; which one a record of an exit keeps."""
 _WORD: Final = Struct("!H")
 
 
@@ -59,11 +64,12 @@ def without_addresses(packet: bytearray) -> bytearray | None:
     return packet
 
 
-def with_addresses(packet: bytearray, source: bytes, own: bytes) -> bytearray | None:
+def with_addresses(packet: bytearray, source: bytes, own: bytes, kept: int = 0) -> bytearray | None:
     """Write addresses into an IPv4 packet in place, at the receiver; None: it is not carried.
 
     An ICMP error quotes what we sent to `source`: the quote gets them the other way round, so
-    that the kernel finds the socket.
+    that the kernel finds the socket. In a record of an exit (`kept` says which address that kept)
+    the error may come from a router between, so the quote's own end on the internet stays.
     """
     addresses = source + own
     packet[_CHECKSUM] = _NONE
@@ -76,14 +82,36 @@ def with_addresses(packet: bytearray, source: bytes, own: bytes) -> bytearray | 
         _write(packet, at, with_words(_WORD.unpack_from(packet, at)[0], word_sum(addresses)))
     if _is_error(packet):
         packet[_QUOTED_CHECKSUM] = _NONE
-        packet[_QUOTED_ADDRESSES] = own + source
+        quoted = own + source
+        if kept and (stays := quoted_address(packet, kept)) != _NO_ADDRESS:
+            quoted = own + stays if kept == SOURCE else stays + source
+        packet[_QUOTED_ADDRESSES] = quoted
         packet[_QUOTED_CHECKSUM] = _WORD.pack(checksum(packet[_QUOTE : _QUOTE + IPV4_HEADER]))
         packet[_ICMP_CHECKSUM] = _NONE
         packet[_ICMP_CHECKSUM] = _WORD.pack(checksum(packet[IPV4_HEADER:]))
     return packet
 
 
-def _is_carried(packet: bytearray) -> bool:
+def is_error(packet: bytes | bytearray | memoryview) -> bool:
+    """Whether a whole IPv4 packet without options is an ICMP error with a quote that is carried."""
+    return len(packet) >= IPV4_HEADER + ICMP_HEADER and _is_error(packet) and _is_carried(packet)
+
+
+def quoted_at(kept: int) -> int:
+    """Offset, in an ICMP error, of the quoted address that a record of an exit keeps, too.
+
+    The quoted packet went the other way: its destination where the error's source is kept.
+    """
+    return _QUOTE + SOURCE + DESTINATION - kept
+
+
+def quoted_address(packet: bytes | bytearray | memoryview, kept: int) -> bytes:
+    """What stands there."""
+    at = quoted_at(kept)
+    return bytes(packet[at : at + 4])
+
+
+def _is_carried(packet: bytes | bytearray | memoryview) -> bool:
     """Whether ICMP is of a kind we know; a later fragment is judged by the first one."""
     if packet[9] != ICMP or _offset(packet):
         return True
@@ -100,11 +128,11 @@ def _is_carried(packet: bytearray) -> bool:
     )
 
 
-def _is_error(packet: bytearray) -> bool:
+def _is_error(packet: bytes | bytearray | memoryview) -> bool:
     return packet[9] == ICMP and not _offset(packet) and packet[IPV4_HEADER] in ICMP_ERRORS
 
 
-def _offset(packet: bytearray) -> int:
+def _offset(packet: bytes | bytearray | memoryview) -> int:
     fragment: int = _WORD.unpack_from(packet, 6)[0]
     return fragment & FRAGMENT_OFFSET
 

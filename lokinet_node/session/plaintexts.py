@@ -24,6 +24,8 @@ MAX_CONTENT: Final = 1280
 TYPE_NOTHING: Final = 0
 TYPE_PACKET: Final = 1
 TYPE_MESSAGE: Final = 2
+TYPE_EXIT4: Final = 3
+"""An IPv4 packet from or to the internet: one of its addresses is kept."""
 
 PLAINTEXT_HEAD: Final = Struct("!BH")
 """type, length of the content."""

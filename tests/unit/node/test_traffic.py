@@ -101,7 +101,7 @@ def test_what_waits_for_a_flow_goes_in_order_when_it_is_ready() -> None:
     arena = Cells()
     arena.view[: len(cells)] = cells
     far = Bench()
-    far.traffic.records(far.remote(8), ReceiveStream(KEY), arena, 0, tuple(range(count)))
+    far.traffic.records(far.remote(8), ReceiveStream(KEY), arena, 0, tuple(range(count)), NOW)
     assert [delivered(packet, 0).payload for packet in far.written] == [b"\0", b"\1", b"\2"]
     bench.traffic.ready(bench.remote(1), NOW)
     assert len(flow.bursts) == 1

@@ -1,0 +1,118 @@
+"""Hot: records of an exit: packets of which one end is on the internet (docs/wire.md, section 8).
+
+The splitter has made rows of one tun read, both addresses zero; they become records of type 3 by
+writing the type and the address that is kept into all of them at once. At the other end rows of
+one flow are found as runs, which are judged once, and merged like any others.
+
+1. To the exit the destination is kept, from the exit the source. The other address is zero, and
+   whatever a peer puts there is not read: it comes from the session.
+2. A source that is zero is the exit itself: an ICMP error of its kernel about a packet of ours.
+3. An ICMP error also keeps the quoted address of the same end, so that errors of routers on the
+   way, and of those only, are told from errors of the destination.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+from lokinet_node.burst import ROWS
+from lokinet_node.session.packet_addresses import (
+    SOURCE,
+    is_error,
+    quoted_address,
+    quoted_at,
+)
+from lokinet_node.session.packets import VNET_HEADER
+from lokinet_node.session.plaintexts import CONTENT_AT, PLAINTEXT, TYPE_EXIT4, Plaintexts
+from lokinet_node.wire.ip import ICMP, IPV4_HEADER
+
+NOBODY: Final = bytes(4)
+"""The address that is not kept; as a kept source: the exit itself."""
+
+_TYPES: Final = tuple(bytes((TYPE_EXIT4,)) * count for count in range(ROWS + 1))
+_PROTOCOL: Final = VNET_HEADER + 9
+# type | fragment | protocol | source, destination | the first four bytes after the header: ports
+_FLOW: Final = Struct(f"!B8xHxB2x4s4s4s{PLAINTEXT - CONTENT_AT - IPV4_HEADER - 4}x")
+
+
+class ExitRun(NamedTuple):
+    """Consecutive rows of one flow."""
+
+    first: int
+    rows: int
+    kind: int
+    fragment: int
+    """Flags and offset as the IPv4 header has them."""
+    protocol: int
+    source: bytes
+    destination: bytes
+    ports: bytes
+    """Source and destination port, for protocols that have them."""
+
+
+def keep_address(plain: Plaintexts, first: int, count: int, read: bytearray, kept: int) -> None:
+    """Make `count` rows records of an exit that keep SOURCE or DESTINATION.
+
+    `read` is the tun read (virtio header and packet) that the splitter made these rows of.
+    """
+    buffer = plain.buffer
+    start, end = first * PLAINTEXT, (first + count) * PLAINTEXT
+    address = read[VNET_HEADER + kept : VNET_HEADER + kept + 4]
+    buffer[start:end:PLAINTEXT] = _TYPES[count]
+    at = start + CONTENT_AT + kept
+    if count == 1:
+        buffer[at : at + 4] = address
+        if read[_PROTOCOL] == ICMP:
+            _keep_quote(plain, first, read, kept)
+        return
+    for byte in range(4):
+        buffer[at + byte : end : PLAINTEXT] = address[byte : byte + 1] * count
+
+
+def own_error(plain: Plaintexts, row: int, read: bytearray) -> None:
+    """Make a row a record of an error that the exit's kernel sent in its own name."""
+    keep_address(plain, row, 1, read, SOURCE)
+    at = row * PLAINTEXT + CONTENT_AT + SOURCE
+    plain.buffer[at : at + 4] = NOBODY
+
+
+def is_about_others(read: bytearray, size: int, own: bytes) -> bool:
+    """Whether a tun read is an ICMP error quoting a packet to somebody else than `own`."""
+    packet = memoryview(read)[VNET_HEADER:size]
+    return is_error(packet) and quoted_address(packet, SOURCE) != own
+
+
+def exit_runs(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
+    """The flows in `count` rows from `first` on, rows of other types among them, in order."""
+    view = plain.view[first * PLAINTEXT : (first + count) * PLAINTEXT]
+    starts: list[int] = []
+    flows: list[tuple[int, int, int, bytes, bytes, bytes]] = []
+    row = first
+    before = None
+    for flow in _FLOW.iter_unpack(view):
+        if flow != before:
+            starts.append(row)
+            flows.append(flow)
+            before = flow
+        row += 1
+    ends = [*starts[1:], row]
+    return [
+        ExitRun(start, end - start, *flow)
+        for start, end, flow in zip(starts, ends[: len(starts)], flows, strict=True)
+    ]
+
+
+def quoted_end(plain: Plaintexts, row: int, kept: int) -> bytes | None:
+    """The kept address of the packet that an ICMP error in this row quotes; None: no error."""
+    content = plain.content(row)
+    if content is None or not is_error(content):
+        return None
+    return quoted_address(content, kept)
+
+
+def _keep_quote(plain: Plaintexts, row: int, read: bytearray, kept: int) -> None:
+    content = plain.content(row)
+    if content is not None and is_error(content):
+        at = quoted_at(kept)
+        content[at : at + 4] = read[VNET_HEADER + at : VNET_HEADER + at + 4]
