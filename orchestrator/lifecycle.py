@@ -91,6 +91,8 @@ class Collected:
     name: str
     removed: bool
     detail: str
+    failed: bool = False
+    """It should have been removed and could not be."""
 
 
 def garbage() -> list[str]:
@@ -123,6 +125,8 @@ def _collect(places: Places, patience_s: float) -> Collected:
             removal = bring_down(places)
     except Locked:
         return Collected(places.name, False, "a command is at work on it")
+    except Leftovers as error:  # the others can be removed all the same
+        return Collected(places.name, False, str(error), failed=True)
     if not removal.found:
         return Collected(places.name, True, "an unused lock")
     return Collected(places.name, True, f"{removal.processes_ended} processes ended")
@@ -148,7 +152,10 @@ def _end_containers(owner: Owner, may_be_in_flight: bool) -> tuple[bool, int]:
         finally:
             engine.close()
     except OperatorError as error:
-        raise Leftovers(f"containers of network {owner.name!r} may be left: {error}") from error
+        raise Leftovers(
+            f"containers of network {owner.name!r} may be left: {error}; "
+            "once that is mended, `testnet gc` removes them"
+        ) from error
     if left:
         raise Leftovers(f"still there after down: {', '.join(left)}")
     return alive, count

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.backends.opening import open_backend
 from orchestrator.cli.output import print_json, print_table
-from orchestrator.errors import EXIT_OK, OperatorError
+from orchestrator.errors import EXIT_OK, Leftovers, OperatorError
 from orchestrator.lifecycle import collect, garbage
 from orchestrator.networks import Condition, Network, networks, strangers
 
@@ -68,14 +68,15 @@ def gc(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     done = collect()
     alien = strangers()
+    code = Leftovers.exit_code if any(one.failed for one in done) else EXIT_OK
     if arguments.json:
         rows = [{"name": one.name, "removed": one.removed, "detail": one.detail} for one in done]
         print_json({"networks": rows, "strangers": [str(path) for path in alien]})
-        return EXIT_OK
+        return code
     for one in done:
         print(f"{'removed' if one.removed else 'left'} {one.name}: {one.detail}")
     for path in alien:
         print(f"left {path}: not ours, no journal names it")
     if not done and not alien:
         print("nothing is left over")
-    return EXIT_OK
+    return code

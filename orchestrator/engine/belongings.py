@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from orchestrator.engine.client import Engine
+from orchestrator.engine.client import Engine, Refused
 
 __all__ = [
     "LABEL",
@@ -57,7 +57,17 @@ def remove_networks(engine: Engine, labels: Mapping[str, str]) -> int:
     """All with these labels; how many there were."""
     rows = engine.networks(labels)
     for row in rows:
-        engine.remove_network(row["Id"])
+        try:
+            engine.remove_network(row["Id"])
+        except Refused as error:
+            name, strangers = str(row["Name"]), engine.connected_to(row["Id"])
+            if not strangers:
+                raise
+            raise Refused(
+                f"network {name}: container {strangers[0]} of somebody else is connected to it: "
+                f"`docker network disconnect {name} {strangers[0]}`",
+                error.status,
+            ) from error
     return len(rows)
 
 

@@ -128,6 +128,17 @@ class Engine:
         with _told(f"network {number}"), _gone_is_fine():
             self._api.remove_network(number)
 
+    def connected_to(self, number: str) -> list[str]:
+        """Names of the containers that run in a network; none if it is gone."""
+        try:
+            with _told(f"network {number}"):
+                found = self._api.inspect_network(number)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return []
+            raise
+        return sorted(str(each["Name"]) for each in (found.get("Containers") or {}).values())
+
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         """A container that does not run yet; its number."""
         with _told(name):

@@ -21,56 +21,17 @@ from pathlib import Path
 import pytest
 
 from tests.integration.orchestrator.command import SMALL, Testnet, host_state
+from tests.integration.orchestrator.killing import (
+    KILL_OVER_CHILD,
+    kill,
+    kill_after,
+    kill_up,
+    lines_of,
+    states,
+)
 
 LINES = 12
 """Of the journal of SMALL: whose it is, keys, the world, four nodes, five programs."""
-
-KILL_AFTER_CALL = """
-import importlib, os, signal, sys
-from orchestrator.cli import main
-
-names, left = sys.argv.pop(1).split(), int(sys.argv.pop(1))
-
-
-def killing(function):
-    def called(*arguments, **options):
-        global left
-        function(*arguments, **options)
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return called
-
-
-for name in names:
-    module, _, function = name.rpartition(".")
-    found = importlib.import_module(module)
-    setattr(found, function, killing(getattr(found, function)))
-sys.exit(main(sys.argv[1:]))
-"""
-JOURNAL = "orchestrator.journal.write_private orchestrator.journal._append"
-"""What writes the first line, and what writes the others."""
-KILL_OVER_CHILD = """
-import os, signal, subprocess, sys
-from orchestrator.cli import main
-
-wanted = sys.argv.pop(1)
-start = subprocess.Popen.__init__
-
-
-def killing(self, command, *arguments, **options):
-    start(self, command, *arguments, **options)
-    if wanted in command:
-        os.kill(self.pid, signal.SIGSTOP)
-        print(self.pid, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-subprocess.Popen.__init__ = killing
-sys.exit(main(sys.argv[1:]))
-"""
-"""The child is held still, so that it certainly outlives its parent."""
 NAMES = ("small", "router-1", "web", "underlay", "testnet")
 STRANGER = f"""
 mount --make-rprivate / && mount -t tmpfs none /run || exit 1
@@ -78,37 +39,6 @@ for name in {" ".join(NAMES)}; do ip netns add $name || exit 1; done
 ip link add underlay type bridge && ip link add veth1 type veth peer name eth0 && echo up
 exec cat
 """
-
-
-def kill(testnet: Testnet, script: str, *words: str) -> str:
-    """Run a command until it is killed where the script says; what it printed."""
-    result = subprocess.run(
-        [sys.executable, "-P", "-c", script, *words],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=testnet.env,
-        cwd=testnet.root,
-        check=False,
-    )
-    assert result.returncode == -signal.SIGKILL, f"it was not killed: {result.stderr}"
-    testnet.note_processes()
-    return result.stdout
-
-
-def kill_up(testnet: Testnet, line: int, topology: str) -> None:
-    """`up`, killed after a line of its journal."""
-    kill(testnet, KILL_AFTER_CALL, JOURNAL, str(line), "up", topology)
-
-
-def lines_of(testnet: Testnet) -> int:
-    return len((testnet.state / "small.journal").read_text().splitlines())
-
-
-def states(testnet: Testnet) -> dict[str, str]:
-    rows = json.loads(testnet.run("ls", "--all", "--json").stdout)
-    return {row["name"]: row["state"] for row in rows}
 
 
 def test_every_line_is_met(testnet: Testnet) -> None:
@@ -187,7 +117,7 @@ def test_a_killed_second_up_leaves_the_network_and_the_next_one_converges(
 @pytest.mark.parametrize("function", ["orchestrator.lifecycle.forget", "shutil.rmtree"])
 def test_a_killed_down_is_finished_by_gc(testnet: Testnet, function: str) -> None:
     assert testnet.run("up", testnet.configure(SMALL)).returncode == 0
-    kill(testnet, KILL_AFTER_CALL, function, "1", "down")
+    kill_after(testnet, function, 1, "down")
     assert states(testnet) == {"small": "left over"}
     assert testnet.run("gc").returncode == 0
     assert testnet.leftovers() == []
