@@ -28,6 +28,8 @@ WORKERS = 8
 QUIET_S = 1.0
 """The engine finishes what a killed command asked for: a container takes it a few hundred
 milliseconds. So nothing of it is left only when nothing came for this long."""
+QUIET_LOOKS = 20
+"""And on a machine so busy that looking takes long: for as long as so many looks take."""
 LOOK_MS = 50
 
 
@@ -81,13 +83,15 @@ def remove_all(engine: Engine, labels: Mapping[str, str], may_be_in_flight: bool
     """
     count, quiet_since = 0, time.monotonic()
     while True:
+        began = time.monotonic()
         containers = remove_containers(engine, labels)
         found = containers + remove_networks(engine, labels)
         count += containers
         now = time.monotonic()
         if found:
             quiet_since = now
-        if not may_be_in_flight or now - quiet_since >= QUIET_S:
+        patience_s = max(QUIET_S, QUIET_LOOKS * (now - began))
+        if not may_be_in_flight or now - quiet_since >= patience_s:
             return count
         select.poll().poll(LOOK_MS)
 
