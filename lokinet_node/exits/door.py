@@ -21,7 +21,7 @@ from lokinet_node.session.exit_rows import (
 from lokinet_node.session.packet_addresses import DESTINATION, SOURCE
 from lokinet_node.session.packets import VNET_HEADER
 from lokinet_node.session.plaintexts import TYPE_EXIT4
-from lokinet_node.wire.ip import ICMP
+from lokinet_node.wire.ip import HOST_UNKNOWN, ICMP
 
 if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
@@ -43,6 +43,9 @@ class Consumer(Protocol):
 
     def exit_for(self, destination: bytes) -> Remote | None:
         """The exit for a destination that is mapped to nobody."""
+
+    def refusal(self, destination: bytes) -> int:
+        """Code of the ICMP unreachable that answers what has no exit now."""
 
     def accepts(self, remote: Remote, source: bytes) -> bool:
         """Whether this exit is the one that answers for `source`."""
@@ -77,6 +80,10 @@ class Door:
     def exit_for(self, destination: bytes) -> Remote | None:
         """Who takes packets to an address that is mapped to nobody."""
         return None if self.consumer is None else self.consumer.exit_for(destination)
+
+    def refusal(self, destination: bytes) -> int:
+        """Code of the ICMP unreachable for an address that nobody takes packets to."""
+        return HOST_UNKNOWN if self.consumer is None else self.consumer.refusal(destination)
 
     def side(self, read: bytearray, size: int) -> int:
         """How a read for a mapped address is to be sent: 0, FROM_EXIT or OWN_ERROR."""

@@ -11,7 +11,9 @@ Rules (Lokinet's, but for the pins it forgets to flush):
 - an exit that is down is nobody's new choice as long as there is another candidate. Pins to it go
   with it, where there is another candidate; else they stay, and what is sent is refused;
 - pins are flushed whenever mappings change what they came from: on unmap and swap those to an
-  exit that is no candidate any more, on a new `null` range those it takes away.
+  exit that is no candidate any more, on a new `null` range those it takes away;
+- some destinations have no exit whatever is mapped (`never`): this machine, its links and groups,
+  which no exit could reach in the way that was meant.
 
 Pins are bounded: they live in two generations, and a pin nobody asks for while the younger one
 fills up is forgotten with the older one.
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from lokinet_node.exits.exit_range import ExitRange, number_of
+from lokinet_node.exits.exit_range import ExitRange, number_of, parse_exit_range
 from lokinet_node.netdb.chance import Chooser
 
 if TYPE_CHECKING:
@@ -33,6 +35,23 @@ MOST_PINS: Final = 32_768
 MOST_MAPPINGS: Final = 1024
 """Pairs of range and exit; every one is looked at for each new destination."""
 
+NEVER: Final = tuple(
+    map(
+        parse_exit_range,
+        (
+            "0.0.0.0/8",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "224.0.0.0/4",
+            "255.255.255.255/32",
+            "::/127",
+            "fe80::/10",
+            "ff00::/8",
+        ),
+    )
+)
+"""This host, this link, groups (RFC 6890); private networks may well be behind an exit."""
+
 Exit: TypeAlias = "Remote | str"
 """An exit, or the name of one whose address is not known yet: nothing can be sent to that."""
 
@@ -40,9 +59,11 @@ Exit: TypeAlias = "Remote | str"
 class ExitMap:
     """Ranges, exits and pins of one node."""
 
-    __slots__ = ("_chooser", "_down", "_mappings", "_older", "_pins")
+    __slots__ = ("_chooser", "_down", "_mappings", "_older", "_pins", "never")
 
     def __init__(self, entropy: Entropy) -> None:
+        self.never: tuple[ExitRange, ...] = NEVER
+        """Destinations without exit; set before anything is pinned."""
         self._chooser = Chooser(entropy)
         self._mappings: dict[tuple[ExitRange, Exit | None], None] = {}
         self._down: set[Exit] = set()
@@ -131,6 +152,8 @@ class ExitMap:
     def candidates(self, destination: bytes) -> list[Exit]:
         """The exits of all ranges that hold a destination and no `null` range takes it from."""
         number = number_of(destination)
+        if any(range_.holds(number) for range_ in self.never):
+            return []
         holding = [(range_, one) for range_, one in self._mappings if range_.holds(number)]
         hole = max((range_.prefix for range_, one in holding if one is None), default=-1)
         found = (one for range_, one in holding if one is not None and range_.prefix > hole)

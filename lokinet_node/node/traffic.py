@@ -142,10 +142,12 @@ class Traffic:
             self.drops[Drop.NO_PATH] += count
 
     def _refuse(self, buffer: bytearray, size: int) -> None:
-        """An address that maps to nobody: the sender hears so by ICMP."""
+        """An address that maps to nobody, or to an exit that is down: the sender hears so."""
         self.drops[Drop.NO_REMOTE] += 1
+        destination = bytes(buffer[_DESTINATION])
+        code = HOST_UNKNOWN if self.door is None else self.door.refusal(destination)
         try:
-            answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), HOST_UNKNOWN)
+            answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), code)
         except WireError:
             return
         if answer:
@@ -171,7 +173,16 @@ class Traffic:
 
     def failed(self, remote: Remote) -> None:
         """No flow will come: forget what waited."""
+        self.unreachable(remote)
         self.drops[Drop.NOT_READY] += len(self._waiting.pop(remote, ()))
+
+    def unreachable(self, remote: Remote) -> None:
+        """Nothing goes through this exit for now: what waits to hears so."""
+        queue = self._waiting.get(remote, ())
+        by_ip = self.addresses.by_ip
+        for packet in [one for one in queue if bytes(one[_DESTINATION]) not in by_ip]:
+            self._waiting[remote].remove(packet)
+            self._refuse(packet, len(packet))
 
     # --- wire to tun
 

@@ -43,8 +43,12 @@ PARAMETER_PROBLEM: Final = 12
 TIMESTAMP_REQUEST: Final = 13
 TIMESTAMP_REPLY: Final = 14
 
+HOST_UNREACHABLE: Final = 1
+"""Code of an unreachable for an address that nobody can be asked about for the moment."""
 HOST_UNKNOWN: Final = 7
 """Code of an unreachable for an address that maps to nobody, as Lokinet sends it."""
+PROHIBITED: Final = 13
+"""Code of an unreachable for what somebody forbids (RFC 1812, section 5.2.7.1)."""
 
 ICMP_QUERIES: Final = frozenset({ECHO_REPLY, ECHO_REQUEST, TIMESTAMP_REQUEST, TIMESTAMP_REPLY})
 ICMP_ERRORS: Final = frozenset({DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM})

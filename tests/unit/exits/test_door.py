@@ -17,7 +17,7 @@ from lokinet_node.session.merge import Merger
 from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_EXIT4, TYPE_PACKET, Plaintexts
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.packets import delivered, echo, udp
-from lokinet_node.wire.ip import ICMP, UDP
+from lokinet_node.wire.ip import HOST_UNREACHABLE, ICMP, UDP
 
 SITE = bytes((192, 0, 2, 7))
 OWN, MAPPED = bytes((172, 16, 0, 1)), bytes((172, 16, 0, 9))
@@ -33,6 +33,9 @@ class OneExit:
 
     def exit_for(self, destination: bytes) -> Remote | None:
         return self.remote if destination in self.sites else None
+
+    def refusal(self, destination: bytes) -> int:
+        return HOST_UNREACHABLE
 
     def accepts(self, remote: Remote, source: bytes) -> bool:
         return remote == self.remote and source in self.sites

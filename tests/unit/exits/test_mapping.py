@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from random import Random
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -142,6 +143,16 @@ def test_null_cuts_holes_and_exits_can_be_mapped_inside_them() -> None:
     exits.unmap(parse_exit_range("10.0.0.0/8"))
     assert exits.exit_of(ip("10.1.1.1")) == ONE
     assert exits.exits() == {ONE}
+
+
+@pytest.mark.parametrize(
+    "place", ["127.0.0.1", "0.0.0.0", "224.0.0.251", "255.255.255.255", "169.254.9.9", "ff02::fb"]
+)
+def test_this_machine_its_links_and_groups_have_no_exit(place: str) -> None:
+    exits = new()
+    exits.map(EVERYTHING, ONE)
+    exits.map(parse_exit_range(place), ONE)
+    assert exits.exit_of(ip(place)) is None
 
 
 def test_pins_are_bounded_and_those_in_use_survive() -> None:

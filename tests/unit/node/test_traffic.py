@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from lokinet_node.base.addresses import parse_range
 from lokinet_node.burst import ROWS, Cells
+from lokinet_node.exits.door import Door
 from lokinet_node.node.traffic import WAITING_PACKETS, WAITING_REMOTES, Drop, Traffic
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.merge import Merger
 from lokinet_node.session.split import Splitter
 from lokinet_node.session.streams import ReceiveStream, SendStream
 from lokinet_node.testing.packets import delivered, read_of, udp
-from lokinet_node.wire.ip import ICMP
+from lokinet_node.wire.ip import HOST_UNREACHABLE, ICMP
 
 KEY = bytes(range(44)) + b"\0\0\0\7"
 NOW = 5
@@ -105,6 +106,57 @@ def test_what_waits_for_a_flow_goes_in_order_when_it_is_ready() -> None:
     assert [delivered(packet, 0).payload for packet in far.written] == [b"\0", b"\1", b"\2"]
     bench.traffic.ready(bench.remote(1), NOW)
     assert len(flow.bursts) == 1
+
+
+class DownSoon:
+    """A consumer with one exit, which is up or down."""
+
+    def __init__(self, exit_: Remote) -> None:
+        self.exit = exit_
+        self.is_up = True
+
+    def exit_for(self, destination: bytes) -> Remote | None:
+        return self.exit if self.is_up else None
+
+    def refusal(self, destination: bytes) -> int:
+        return HOST_UNREACHABLE
+
+    def accepts(self, remote: Remote, source: bytes) -> bool:
+        return False
+
+
+def test_what_waits_for_an_exit_that_goes_down_is_refused_and_so_is_what_follows() -> None:
+    bench = Bench()
+    door = bench.traffic.door = Door(bench.traffic.addresses.own)
+    exits = door.consumer = DownSoon(bench.remote(1))
+
+    def send(number: int) -> None:
+        read = read_of(udp(door.own, bytes((203, 0, 113, number)), b"x"))
+        bench.traffic.packet(read, len(read), NOW)
+
+    def refused() -> list[tuple[bytes, bytes]]:
+        """Who is said to be unreachable, and the type and code of it."""
+        answers = [delivered(packet, NOW) for packet in bench.written]
+        assert all(one.protocol == ICMP and one.target == door.own for one in answers)
+        return [(one.source, one.content[:2]) for one in answers]
+
+    bench.send(1, b"to the exit itself")
+    send(7)
+    send(8)
+    assert bench.written == []
+    exits.is_up = False
+    bench.traffic.unreachable(bench.remote(1))
+    code = bytes((3, HOST_UNREACHABLE))
+    gone = [(bytes((203, 0, 113, number)), code) for number in (7, 8)]
+    assert refused() == gone
+    send(9)
+    assert refused() == [*gone, (bytes((203, 0, 113, 9)), code)]
+    bench.traffic.unreachable(bench.remote(1))
+    flow = bench.flow(1)
+    bench.traffic.ready(bench.remote(1), NOW)
+    assert [count for count, _ in flow.bursts] == [1], "what was for the exit itself waited on"
+    bench.traffic.failed(bench.remote(1))
+    assert len(refused()) == 3
 
 
 def test_only_so_many_packets_wait_the_newest_and_for_so_many_remotes() -> None:

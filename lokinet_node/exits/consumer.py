@@ -1,0 +1,402 @@
+"""The exits a node uses: which are mapped, how they are, and what becomes of packets meanwhile.
+
+Rules:
+- an exit is in use while a range is mapped to it or somebody tries it. It is kept connected: what
+  was lost is dialled again, at growing intervals, for as long as it is in use;
+- `attempt` connects an exit without mapping it, so nothing changes for other traffic until it is
+  known to work. What comes of it is an ExitTried, before the deadline given;
+- an exit that cannot be used for PATIENCE is down: connections through it fail at once, by ICMP,
+  and destinations move to another exit where there is one. It is up again when it answers;
+- the name of an exit stands in its place until its address is known; nothing leaves meanwhile.
+
+Effects: ExitTried, ExitsChanged, ExitUp, ExitDown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeGuard
+
+from lokinet_node.base.units import MILLISECOND, SECOND, Micros
+from lokinet_node.exits.exit_range import ExitRange
+from lokinet_node.exits.mapping import Exit, ExitMap
+from lokinet_node.ons.verdict import Found
+from lokinet_node.session.addresses import Remote, remote_loki
+from lokinet_node.wire.ip import HOST_UNKNOWN, HOST_UNREACHABLE, PROHIBITED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lokinet_node.base.entropy import Entropy
+    from lokinet_node.ons.verdict import NameAnswer
+
+PATIENCE: Final[Micros] = 3 * SECOND
+"""How long packets wait for an exit that is being connected; a failover takes less."""
+POLL: Final[Micros] = 250 * MILLISECOND
+CALM_POLL: Final[Micros] = SECOND
+"""How often exits are looked at: while one is not up, and otherwise."""
+FIRST_PAUSE: Final[Micros] = SECOND
+LONGEST_PAUSE: Final[Micros] = 8 * SECOND
+"""Between two dials, or two looks at a name."""
+NO_INTROSET: Final = "no introset"
+"""Why a session fails that leads nowhere (session/session.py)."""
+
+
+class Way(Enum):
+    """How an exit can be reached; the values are what the status shows."""
+
+    BARRED = "waiting for paths"
+    """There is nothing to reach anybody with."""
+    NONE = "connecting"
+    """No session, or one without a route."""
+    SILENT = "silent"
+    """There is a route, and nothing has come back for a while."""
+    ASKING = "asking"
+    """The exit has not said yet whether it lets us in."""
+    REFUSED = "refused"
+    """It does not."""
+    OPEN = "up"
+
+
+class Look(NamedTuple):
+    """How one exit is now."""
+
+    way: Way
+    reason: str = ""
+    """Why it refuses."""
+
+
+UNKNOWN: Final = Look(Way.NONE)
+
+
+class Ways(Protocol):
+    """What exits ask of the client they belong to."""
+
+    def look(self, remote: Remote, now: Micros) -> Look:
+        """How a remote is."""
+
+    def connect(self, remote: Remote, now: Micros) -> None:
+        """Dial, or ask again to be let in; harmless to repeat."""
+
+    def use_token(self, remote: Remote, token: str) -> None:
+        """Ask this remote with this token from now on."""
+
+    def authorise(self, remote: Remote, now: Micros) -> None:
+        """Dial and ask to be let in, whatever was said before; `authorised` or `failed` follows."""
+
+    def resolve_name(self, name: str, now: Micros) -> NameAnswer | None:
+        """Whose a name is; None: `named` follows."""
+
+    def unreachable(self, remote: Remote) -> None:
+        """Packets that wait for this remote are to be refused."""
+
+
+class Failure(Enum):
+    """Why an exit could not be used."""
+
+    NOT_FOUND = auto()
+    """Nobody publishes that address."""
+    NO_PATH = auto()
+    NO_FLOW = auto()
+    """It is published and does not answer."""
+    REFUSED = auto()
+    """It said why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitTried:
+    """What came of an attempt; no failure: the exit lets us in."""
+
+    exit: Remote
+    failure: Failure | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitsChanged:
+    """What is led through exits now; none: the last one was unmapped."""
+
+    ranges: tuple[ExitRange, ...]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any exit is mapped."""
+        return bool(self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitUp:
+    """A mapped exit can be used."""
+
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class ExitDown:
+    """A mapped exit cannot be used for the moment."""
+
+    exit: Exit
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class _Use:
+    """One exit, or the name of one."""
+
+    exit: Exit
+    look: Look = UNKNOWN
+    until: Micros | None = None
+    """When the attempt that is under way ends; None: there is none."""
+    is_asked: bool = False
+    """That attempt's question is out."""
+    is_up: bool = False
+    bad_since: Micros | None = None
+    next_try: Micros = 0
+    tries: int = 0
+    problem: str = ""
+    """Why the last dial failed."""
+
+    def pause(self, now: Micros) -> None:
+        """Wait before the next try."""
+        self.next_try = now + min(LONGEST_PAUSE, FIRST_PAUSE << min(self.tries, 8))
+        self.tries += 1
+
+
+class Exits:
+    """All exits of one node."""
+
+    def __init__(self, entropy: Entropy, ways: Ways, note: Callable[[object], None]) -> None:
+        """`note` takes the effects."""
+        self.map_ = ExitMap(entropy)
+        self.tokens: dict[Exit, str] = {}
+        """What to ask with; never shown."""
+        self._ways = ways
+        self._note = note
+        self._uses: dict[Exit, _Use] = {}
+        self._ranges: tuple[ExitRange, ...] = ()
+        self._next: Micros | None = None
+
+    # --- packets; door.Consumer
+
+    def exit_for(self, destination: bytes) -> Remote | None:
+        """The exit that takes packets to this address now; None: `refusal` says why."""
+        found = self.map_.exit_of(destination)
+        return found if is_remote(found) and not self.map_.is_down(found) else None
+
+    def accepts(self, remote: Remote, source: bytes) -> bool:
+        """Whether a packet from this address may come from this exit."""
+        return self.map_.accepts(remote, source)
+
+    def refusal(self, destination: bytes) -> int:
+        """The code of an ICMP unreachable for what `exit_for` gives no exit."""
+        found = self.map_.exit_of(destination)
+        if found is None:
+            return HOST_UNKNOWN
+        use = self._uses.get(found)
+        is_refused = use is not None and use.look.way is Way.REFUSED
+        return PROHIBITED if is_refused else HOST_UNREACHABLE
+
+    # --- what people want
+
+    def start(
+        self,
+        mappings: Iterable[tuple[Exit | None, ExitRange]],
+        tokens: Iterable[tuple[Exit, str]],
+        now: Micros,
+    ) -> None:
+        """What the configuration says; names are looked up until they are found."""
+        for exit_, token in tokens:
+            self._keep_token(exit_, token)
+            if isinstance(exit_, str):
+                self._use(exit_, now)
+        for exit_or_none, range_ in mappings:
+            self.map(range_, exit_or_none, now)
+
+    def attempt(self, exit_: Remote, token: str, until: Micros, now: Micros) -> None:
+        """Connect an exit, with this token from now on if it is not empty; an ExitTried follows."""
+        use = self._use(exit_, now)
+        use.until, use.is_asked, use.problem = until, False, ""
+        if token:
+            self._keep_token(exit_, token)
+        self._review(use, now)
+
+    def map(self, range_: ExitRange, exit_: Exit | None, now: Micros) -> bool:
+        """Use an exit, or with None none, for a range; False: too many are mapped."""
+        if not self.map_.map(range_, exit_):
+            return False
+        if exit_ is not None:
+            self._review(self._use(exit_, now), now)
+        self._changed()
+        return True
+
+    def unmap(self, range_: ExitRange, now: Micros) -> list[ExitRange]:
+        """Unmap everything inside a range; what that was."""
+        gone = self.map_.unmap(range_)
+        self._drop_unused()
+        self._changed()
+        return gone
+
+    def swap(self, old: Exit, new: Exit, now: Micros) -> list[ExitRange]:
+        """Put an exit in the place of another; the ranges it gets, none: the old has none."""
+        moved = self.map_.swap(old, new)
+        if moved:
+            self._review(self._use(new, now), now)
+            self._drop_unused()
+            self._changed()
+        return moved
+
+    # --- what happens
+
+    def changed(self, remote: Remote, now: Micros) -> None:
+        """A session came about or ended."""
+        use = self._uses.get(remote)
+        if use is not None:
+            self._review(use, now)
+
+    def authorised(self, remote: Remote, reason: str, now: Micros) -> None:
+        """A remote said whether it lets us in; the reason is empty if it does."""
+        use = self._uses.get(remote)
+        if use is None:
+            return
+        self._review(use, now)
+        if use.is_asked and use.look.way is Way.OPEN and not reason:
+            self._tried(use, None, "")
+        elif use.is_asked and use.look.way is Way.REFUSED:
+            self._tried(use, Failure.REFUSED, use.look.reason)
+
+    def failed(self, remote: Remote, reason: str, now: Micros) -> None:
+        """No session with a remote came about."""
+        use = self._uses.get(remote)
+        if use is None:
+            return
+        use.problem = reason
+        self._review(use, now)
+        if use.is_asked:
+            failure = Failure.NOT_FOUND if reason == NO_INTROSET else Failure.NO_FLOW
+            self._tried(use, failure, reason)
+
+    def named(self, name: str, answer: NameAnswer, now: Micros) -> None:
+        """What a name stands for; one of ours gives its ranges and its token to the address."""
+        use = self._uses.get(name)
+        if use is None:
+            return
+        if not isinstance(answer, Found):
+            use.problem = str(answer)
+            return
+        exit_ = remote_loki(answer.address)
+        token = self.tokens.pop(name, None)
+        if token is not None and exit_ not in self.tokens:
+            self._keep_token(exit_, token)
+        del self._uses[name]
+        self.swap(name, exit_, now)
+
+    def tick(self, now: Micros) -> None:
+        """Look after every exit in use."""
+        if self._next is None or now < self._next:
+            return
+        for use in list(self._uses.values()):
+            self._review(use, now)
+        is_calm = all(use.is_up and use.until is None for use in self._uses.values())
+        self._next = now + (CALM_POLL if is_calm else POLL) if self._uses else None
+
+    def deadline(self) -> Micros | None:
+        """When `tick` has something to do."""
+        return self._next
+
+    # --- what there is to see
+
+    def rows(self) -> list[tuple[Exit, Look, str]]:
+        """Each exit in use, how it is, and what went wrong last."""
+        return [(use.exit, use.look, use.problem) for use in self._uses.values()]
+
+    # --- one exit
+
+    def _keep_token(self, exit_: Exit, token: str) -> None:
+        self.tokens[exit_] = token
+        if is_remote(exit_):
+            self._ways.use_token(exit_, token)
+
+    def _use(self, exit_: Exit, now: Micros) -> _Use:
+        use = self._uses.get(exit_)
+        if use is None:
+            use = self._uses[exit_] = _Use(exit_, next_try=now)
+            self._next = now
+        return use
+
+    def _drop_unused(self) -> None:
+        """Forget exits nobody uses any more; a name with a token is still looked up."""
+        mapped = self.map_.exits()
+        for exit_, use in list(self._uses.items()):
+            is_awaited = use.until is not None or (exit_ in self.tokens and not is_remote(exit_))
+            if exit_ not in mapped and not is_awaited:
+                del self._uses[exit_]
+
+    def _review(self, use: _Use, now: Micros) -> None:
+        """Look at one exit and do what follows."""
+        exit_ = use.exit
+        if is_remote(exit_):
+            use.look = self._ways.look(exit_, now)
+            self._go_on(use, exit_, now)
+        elif now >= use.next_try:
+            use.pause(now)
+            answer = self._ways.resolve_name(str(exit_), now)
+            if answer is not None:
+                self.named(str(exit_), answer, now)
+                return
+        self._judge(use, now)
+
+    def _go_on(self, use: _Use, exit_: Remote, now: Micros) -> None:
+        """Dial or ask where that is due; end an attempt whose time is over."""
+        way = use.look.way
+        if use.until is not None and now >= use.until:
+            self._tried(use, Failure.NO_PATH if way is Way.BARRED else Failure.NO_FLOW, use.problem)
+        elif way is Way.BARRED:
+            pass
+        elif use.until is not None and not use.is_asked:
+            use.is_asked = True
+            use.pause(now)
+            self._ways.authorise(exit_, now)
+        elif way in (Way.NONE, Way.REFUSED) and now >= use.next_try:
+            use.pause(now)
+            self._ways.connect(exit_, now)
+
+    def _tried(self, use: _Use, failure: Failure | None, reason: str) -> None:
+        """An attempt is over; an exit that is not mapped is of no more use."""
+        assert is_remote(use.exit), "names are not attempted"
+        use.until, use.is_asked = None, False
+        self._note(ExitTried(use.exit, failure, reason))
+        self._drop_unused()
+
+    def _judge(self, use: _Use, now: Micros) -> None:
+        """Say that a mapped exit is up or down, when it has become so."""
+        is_mapped = use.exit in self.map_.exits()
+        if use.look.way is Way.OPEN:
+            use.tries, use.bad_since, use.problem = 0, None, ""
+            if is_mapped and not use.is_up:
+                use.is_up = True
+                self.map_.up(use.exit)
+                self._note(ExitUp(use.exit))
+            return
+        if use.bad_since is None:
+            use.bad_since = now
+        is_hopeless = use.look.way is Way.REFUSED or now - use.bad_since >= PATIENCE
+        if is_hopeless and is_mapped and not self.map_.is_down(use.exit):
+            use.is_up = False
+            self.map_.down(use.exit)
+            self._note(ExitDown(use.exit, use.look.reason or use.problem or use.look.way.value))
+            if is_remote(use.exit):
+                self._ways.unreachable(use.exit)
+
+    def _changed(self) -> None:
+        """Tell what is led through exits, if that is something else now."""
+        mapped = [range_ for range_, exit_ in self.map_.rows() if exit_ is not None]
+        ranges = tuple(sorted(set(mapped)))
+        if ranges != self._ranges:
+            self._ranges = ranges
+            self._note(ExitsChanged(ranges))
+
+
+def is_remote(exit_: Exit | None) -> TypeGuard[Remote]:
+    """Whether an exit is known by its address."""
+    return exit_ is not None and not isinstance(exit_, str)
