@@ -197,6 +197,7 @@ def test_foreign_routes_are_never_touched(world: tuple[Namespace, Namespace]) ->
     foreign = (
         "0.0.0.0/1 via 192.0.2.2 dev v0",
         f"{RELAY} via {SECOND} dev v0",
+        f"{SERVER} via {SECOND} dev v0",
         "blackhole 198.18.0.0/15 metric 4096",
         "multicast 239.0.0.0/8 dev v0",
         "203.0.113.0/24 nexthop via 192.0.2.2 dev v0 nexthop via 192.0.2.3 dev v0",
@@ -204,7 +205,7 @@ def test_foreign_routes_are_never_touched(world: tuple[Namespace, Namespace]) ->
     for route in foreign:
         host.run(f"ip route add {route}")
     before = host.run("ip route show table all").stdout
-    with started(host, "0.0.0.0/0", "203.0.113.0/24") as node:
+    with started(host, "0.0.0.0/0", "203.0.113.0/24", f"{SERVER}/32") as node:
         assert said(node) == "mapped"
         assert leaked(*world, 0, errno.EINVAL) == []
         assert SECOND in host.run(f"ip route get {RELAY}").stdout
