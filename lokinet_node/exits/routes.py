@@ -26,6 +26,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 ANY_IPV4: Final = IPv4Network("0.0.0.0/0")
 ANY_IPV6: Final = IPv6Network("::/0")
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+"""IPv4 among the numbers of IPv6: a range that holds it holds IPv4 (exits/exit_range.py)."""
 _LEAST_LENGTH: Final = {4: 1, 6: 2}
 """Lokinet's: two halves of IPv4, four quarters of IPv6."""
 
@@ -82,9 +84,9 @@ def covered(ranges: Iterable[Network]) -> frozenset[Network]:
     Whoever has all of IPv4 sent through an exit expects nothing to go past it.
     """
     found = frozenset(ranges)
-    if found & {ANY_IPV4, ANY_IPV6}:
-        return found | {ANY_IPV4, ANY_IPV6}
-    return found
+    if any(isinstance(one, IPv6Network) and _MAPPED.subnet_of(one) for one in found):
+        found |= {ANY_IPV4}
+    return found | {ANY_IPV6} if ANY_IPV4 in found else found
 
 
 def choose_routes(want: Wanted, foreign: Iterable[Route]) -> frozenset[Route]:
