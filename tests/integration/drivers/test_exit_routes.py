@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -12,18 +13,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from lokinet_node.drivers.exit_routes import ExitRoutes, observe
+from lokinet_node.drivers.log import Log
 from lokinet_node.drivers.tun import Tun
+from lokinet_node.drivers.udp import UdpSocket
 from lokinet_node.exits.routes import Route
+from lokinet_node.link.events import LinkDown, Reason
+from lokinet_node.link.link import Link
+from lokinet_node.node.config import Role, Source, Surroundings, parse_config
+from lokinet_node.routing import Routing
 from tests.integration.drivers.namespaces import Namespace, join, two_namespaces
 from tests.integration.drivers.routing_node import RELAY
 
 PROGRAM = Path(__file__).with_name("routing_node.py")
 SERVER, SERVER6 = "203.0.113.80", "2001:db8::80"
 """Behind the gateway, as is RELAY."""
+LATER = "198.51.100.8"
+"""Another relay behind the gateway."""
 SECOND = "192.0.2.3"
 """The other gateway."""
 WAIT_S = 10.0
@@ -35,7 +46,7 @@ def world() -> Iterator[tuple[Namespace, Namespace]]:
     """A host, and a gateway with two addresses that leads to the server and the relay."""
     with two_namespaces() as (host, gateway):
         _, first = join(host, gateway)
-        for address in (SERVER, RELAY):
+        for address in (SERVER, RELAY, LATER):
             gateway.run(f"ip address add {address}/32 dev lo")
         gateway.run(f"ip address add {SECOND}/24 dev v0")
         gateway.run("ip -6 address add 2001:db8:1::2/64 dev v0 nodad")
@@ -275,6 +286,48 @@ def test_what_the_kernel_refuses_is_told_once(world: tuple[Namespace, Namespace]
         routes.release()
         routes.close()
         tun.close()
+
+
+@pytest.mark.parametrize("options", ["", "blackhole-routes=0\n", "auto-routing=0\n"])
+def test_a_nodes_links_go_past_the_tun_for_as_long_as_they_are_links(
+    world: tuple[Namespace, Namespace], options: str
+) -> None:
+    host, gateway = world
+    around = Surroundings("/", "/", lambda _: True)
+    text = f"[network]\n{options}[bootstrap]\nseed-node=1\n"
+    config = parse_config([Source("lokinet.ini", text)], Role.CLIENT, around)
+    with contextlib.ExitStack() as stack:
+        log = Log("none")
+        with host.entered():
+            tun = Tun("loki0")
+            stack.callback(tun.close)
+            socket_ = UdpSocket(("192.0.2.1", 0))
+            stack.callback(socket_.close)
+            routing = Routing(config, log)
+            stack.callback(routing.close)
+            send = routing.carried(socket_.send)
+            routing.use_tun(tun)
+            send((RELAY, 9), memoryview(b"before"))
+            routing.exits_changed([ip_network("0.0.0.0/0")])
+            capture = Capture(gateway)
+            for address in (RELAY, SECOND, LATER):
+                send((address, 9), memoryview(f"to {address}".encode()))
+            found = capture.until(f"to {LATER}".encode())
+            ended = [packet.split(b"to ")[1].decode() for packet in found if b"to " in packet]
+            assert ended == [RELAY, SECOND, LATER]
+            ours = host.run(OURS).stdout
+            assert ("blackhole" in ours, "via 192.0.2.2" in ours) == {
+                "": (True, True),
+                "blackhole-routes=0\n": (False, True),
+                "auto-routing=0\n": (False, False),
+            }[options]
+            left = cast("Link", SimpleNamespace(address=(RELAY, 9)))
+            routing.take(LinkDown(left, Reason.DEAD), [left])
+            ours = host.run(OURS).stdout
+            assert LATER not in ours
+            assert (RELAY in ours) == ("auto-routing" not in options)
+            routing.release()
+            assert host.run(OURS).stdout == ""
 
 
 def _unexpected(verb: str, route: Route, error: OSError) -> None:

@@ -33,8 +33,13 @@ def networks(*texts: str) -> frozenset[Network]:
     return frozenset(map(ip_network, texts))
 
 
-def wanted(*ranges: str, relays: tuple[IPv4Address, ...] = (), **rest: bool) -> Wanted:
-    return Wanted(networks(*ranges), TUN, frozenset(relays), **rest)
+def wanted(
+    *ranges: str,
+    relays: tuple[IPv4Address, ...] = (),
+    has_guard: bool = True,
+    carries_ipv6: bool = False,
+) -> Wanted:
+    return Wanted(networks(*ranges), TUN, frozenset(relays), has_guard, carries_ipv6)
 
 
 def through(found: frozenset[Route]) -> set[str]:
