@@ -15,6 +15,7 @@ from lokinet_node.base.units import SECOND
 from lokinet_node.burst import CELL
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
 from lokinet_node.node.flows import SessionFlow, Snodes
+from lokinet_node.node.gate import Gate
 from lokinet_node.node.names import Names
 from lokinet_node.node.paths import PathKeeper, undoubted
 from lokinet_node.node.questions import Questions, Resolved
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lokinet_node.burst import Cells
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.dht.lookup import Reason
+    from lokinet_node.exits.auth import TokenCheck
     from lokinet_node.link.links import Link
     from lokinet_node.netdb.choose import HopChooser, Rules
     from lokinet_node.netdb.guards import Guards
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from lokinet_node.ons.verdict import NameAnswer
     from lokinet_node.path.lanes import EndLane, OwnerLane
     from lokinet_node.path.owned import PathEvent
+    from lokinet_node.session.auth_messages import AuthCode
     from lokinet_node.wire.introset import Introset
 
 
@@ -81,6 +84,7 @@ class ClientRole:
         self.directory = Directory(
             ground, self.own, self._seal if reachable else None, self._introset_found
         )
+        self.gate = Gate(self.sessions, note)
         self.names = Names(ground, self.own, self.keeper, note)
         self.guards = guards
         """First and second hops, for the driver to store whenever they changed."""
@@ -107,7 +111,7 @@ class ClientRole:
         if remote == remote_loki(self.address):
             return self.traffic.addresses.own
         flow = self.traffic.flows.get(remote)
-        if flow is not None and flow.sending() is not None:
+        if flow is not None and flow.is_up:
             return self.traffic.addresses.assign(remote)
         self._questions.ask(remote)
         self.want_flow(remote, now)
@@ -226,7 +230,9 @@ class ClientRole:
             return
         session = owner.session
         before = traffic.packets_in
-        messages = traffic.records(remote_loki(session.remote), stream, cells, first, counters, now)
+        guard = None if session.admission.is_open else session.admission
+        remote = remote_loki(session.remote)
+        messages = traffic.records(remote, stream, cells, first, counters, now, guard)
         has_data = traffic.packets_in - before > len(messages)
         if self.sessions.received(stream, path, now, has_data=has_data) or messages:
             for content in messages:
@@ -358,6 +364,19 @@ class ClientRole:
             case session_effects.SessionEnded(remote):
                 self._forget(remote, now)
                 self._note(effect)
+            case session_effects.AdmissionAsked() | session_effects.Authorised():
+                self.gate.take(effect, self.traffic, now)
+
+    def authorise(self, remote: LokiAddress, token: str, now: Micros) -> None:
+        """Ask a remote to let us in; an Authorised is noted as soon as that is decided."""
+        self._now = now
+        self.sessions.authorise(remote, token, now)
+        self._settle(now)
+
+    def token_checked(self, check: TokenCheck, code: AuthCode, reason: str, now: Micros) -> None:
+        """The driver's answer to a TokenCheck."""
+        self.gate.checked(check, code, reason, now)
+        self._settle(now)
 
     def _session_ready(self, remote: LokiAddress, now: Micros) -> None:
         session = self.sessions.by_remote.get(remote)
@@ -365,7 +384,8 @@ class ClientRole:
             return  # it ended in the same turn
         if self.traffic is not None:
             self.traffic.flows[remote_loki(remote)] = SessionFlow(session)
-        self._flow_ready(remote_loki(remote), now)
+        if session.admission.is_welcome:  # strangers get no address
+            self._flow_ready(remote_loki(remote), now)
 
     def _forget(self, remote: LokiAddress, now: Micros) -> None:
         if self.traffic is not None:

@@ -15,6 +15,7 @@ from lokinet_node.base.constants import DEFAULT_NETID, MAX_NETID_SIZE
 from lokinet_node.base.errors import OperatorError
 from lokinet_node.base.timing import Timing
 from lokinet_node.node import config_parts as parts
+from lokinet_node.node.config_auth import AuthConfig, read_auth
 from lokinet_node.node.config_reader import Reader, boolean, integer, limited, plain
 from lokinet_node.node.config_rules import check_rules
 from lokinet_node.node.config_schema import Role
@@ -74,6 +75,8 @@ class Config:
     nickname: str
     key_files: KeyFiles
     network: NetworkConfig
+    auth: AuthConfig
+    """Who may open sessions."""
     unique_range_size: int
     """0 (off), or the prefix length of the IPv4 networks a path's hops must not share."""
     dns: DnsConfig
@@ -149,6 +152,7 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         nickname=reader.one("router", "nickname", parts.nickname, ""),
         key_files=parts.read_key_files(reader, data_dir),
         network=parts.read_network(reader, data_dir),
+        auth=read_auth(reader),
         unique_range_size=reader.one("paths", "unique-range-size", parts.range_size, 32),
         dns=parts.read_dns(reader),
         inbound=parts.read_inbound(reader) if is_router else None,

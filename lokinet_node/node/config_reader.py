@@ -74,6 +74,10 @@ class Reader:
         found = self._entries.get((section, key))
         return found[0] if found else None
 
+    def entries(self, section: str, key: str) -> list[Entry]:
+        """The entries of one key, in order."""
+        return list(self._entries.get((section, key), ()))
+
     def keys(self, section: str) -> list[str]:
         """The keys of a section that were given, in order."""
         return [key for name, key in self._entries if name == section]
@@ -132,6 +136,8 @@ class Reader:
         """Whether the entry is to be kept; says why not where it is not."""
         if key.support is Support.REMOVED:
             self.report_at(entry, f"this key is gone: {key.meaning}")
+        elif key.support is Support.REFUSED:
+            self.report_at(entry, f"not supported: {key.meaning}")
         elif key.support is Support.DEPRECATED:
             self.warn_at(entry, "deprecated, ignored")
         elif key.only not in (None, self.role):

@@ -28,6 +28,7 @@ class Support(Enum):
     NOT_YET = "not supported yet"
     NO_EFFECT = "accepted, no effect"
     DEPRECATED = "deprecated by Lokinet, ignored with a warning"
+    REFUSED = "not supported, an error"
     REMOVED = "removed by Lokinet, an error"
 
 
@@ -93,8 +94,8 @@ NETWORK = {
     "exit": Key("act as exit provider", only=_C, support=_NOT_YET, harmless=_OFF),
     "exit-node": Key("exits to use", only=_C, repeated=True, support=_NOT_YET),
     "exit-auth": Key("token for an exit", only=_C, repeated=True, support=_NOT_YET),
-    "auto-routing": Key("lead what is mapped to exits into the tun", "1", only=_C),
-    "blackhole-routes": Key("let nothing of it leave in clear, even if killed", "1", only=_C),
+    "auto-routing": Key("routes for exits", only=_C, support=_NOT_YET, harmless=_OFF),
+    "blackhole-routes": Key("leak guard of exits", only=_C, support=_NOT_YET, harmless=_OFF),
     "owned-range": Key("ranges of an exit", repeated=True, support=_NOT_YET),
     "traffic-whitelist": Key("protocols of an exit", repeated=True, support=_NOT_YET),
     "srv": Key(
@@ -102,11 +103,11 @@ NETWORK = {
         only=_C,
         repeated=True,
     ),
-    "auth": Key("access control", only=_C, support=_NOT_YET, harmless=frozenset({"none"})),
-    "auth-lmq": Key("access control backend", only=_C, support=_NOT_YET),
-    "auth-lmq-method": Key("access control backend", only=_C, support=_NOT_YET),
-    "auth-whitelist": Key("addresses let in", only=_C, repeated=True, support=_NOT_YET),
-    "auth-static": Key("tokens let in", only=_C, repeated=True, support=_NOT_YET),
+    "auth": Key("who may open sessions: none (everybody) or whitelist", "none", only=_C),
+    "auth-lmq": Key("auth=http stands in its place", only=_C, support=Support.REFUSED),
+    "auth-lmq-method": Key("auth=http stands in its place", only=_C, support=Support.REFUSED),
+    "auth-whitelist": Key("<52>.loki let in without a token", only=_C, repeated=True),
+    "auth-static": Key("a token that lets in", only=_C, repeated=True),
     "auth-file": Key("file of tokens", only=_C, repeated=True, support=_NOT_YET),
     "auth-file-type": Key("how that file is written", only=_C, support=_NOT_YET),
 }

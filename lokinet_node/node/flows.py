@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lokinet_node.base.units import Micros
     from lokinet_node.node.paths import PathKeeper
+    from lokinet_node.node.traffic import Guard
     from lokinet_node.session.addresses import Remote
     from lokinet_node.session.outlet import Sending
     from lokinet_node.session.session import Session
@@ -51,6 +52,21 @@ class SessionFlow:
                 assert isinstance(sending.path, Path), "sessions use the paths they were given"
                 self._way = (sending.stream, sending.path, sending.handle)
         return self._way
+
+    def is_refused(self, now: Micros) -> bool:
+        """The remote does not take our packets."""
+        return self._session.admission.is_refused(now)
+
+    @property
+    def guard(self) -> Guard | None:
+        """The session's own, where there is anything to screen."""
+        admission = self._session.admission
+        return None if admission.is_open else admission
+
+    @property
+    def is_up(self) -> bool:
+        """There is a way, whether or not the remote takes our packets."""
+        return self._session.is_connected
 
 
 class SnodeFlow:
@@ -86,6 +102,17 @@ class SnodeFlow:
         if self.path is None or self._send is None:
             return None
         return self._send, self.path, ROUTER_HANDLE
+
+    def is_refused(self, now: Micros) -> bool:
+        """Routers take everybody's packets."""
+        return False
+
+    guard: Guard | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """There is a path."""
+        return self.path is not None
 
 
 class Snodes:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lokinet_node.base.ids import short
 from lokinet_node.link.links import LinkDown, LinkUp
+from lokinet_node.node.gate import CallerAnswered
 from lokinet_node.node.names import NameResolved
 from lokinet_node.node.questions import Resolved
 from lokinet_node.node.router import ContactSigned
 from lokinet_node.ons.verdict import Found
 from lokinet_node.path.owned import PathFailed, PathLost, PathReady
-from lokinet_node.session.effects import SessionEnded, SessionFailed, SessionReady
+from lokinet_node.session.effects import Authorised, SessionEnded, SessionFailed, SessionReady
 
 if TYPE_CHECKING:
     Field: TypeAlias = str | int | float | bool | bytes | None
@@ -38,12 +39,12 @@ def log_effect(log: Writer, effect: object) -> None:
             _log_link(log, effect)
         case PathReady() | PathFailed() | PathLost():
             _log_path(log, effect)
-        case SessionReady(remote):
-            log.info("session.ready", remote=short(remote))
-        case SessionFailed(remote, reason):
-            log.info("session.failed", reason=reason, remote=short(remote))
-        case SessionEnded(remote, reason):
-            log.info("session.ended", reason=reason, remote=short(remote))
+        case SessionReady() | SessionFailed() | SessionEnded():
+            _log_session(log, effect)
+        case Authorised() | CallerAnswered():
+            event = "auth.answered" if isinstance(effect, Authorised) else "auth.decided"
+            remote = short(effect.remote)
+            log.info(event, code=effect.code.name, reason=effect.reason, remote=remote)
         case ContactSigned():
             log.debug("contact.signed")
         case Resolved(remote, None, reason):
@@ -70,3 +71,12 @@ def _log_path(log: Writer, effect: PathReady | PathFailed | PathLost) -> None:
     else:
         event = "path.failed" if isinstance(effect, PathFailed) else "path.lost"
         log.info(event, reason=effect.reason, pivot=pivot)
+
+
+def _log_session(log: Writer, effect: SessionReady | SessionFailed | SessionEnded) -> None:
+    remote = short(effect.remote)
+    if isinstance(effect, SessionReady):
+        log.info("session.ready", remote=remote)
+    else:
+        event = "session.failed" if isinstance(effect, SessionFailed) else "session.ended"
+        log.info(event, reason=effect.reason, remote=remote)

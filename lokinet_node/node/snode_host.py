@@ -35,6 +35,8 @@ class _Visitor:
     """One path with `.snode` traffic: a flow back, and who carries it."""
 
     __slots__ = ("_lane", "_port", "_stream", "receive", "remote")
+    guard = None
+    is_up = True
 
     def __init__(self, hop: Hop, lane: EndLane, port: LinkPort) -> None:
         assert hop.keys is not None, "a path that carries cells has its keys"
@@ -48,6 +50,10 @@ class _Visitor:
     def sending(self) -> tuple[SendStream, _Visitor, int]:
         """Always ready: the path is there or the visitor is gone."""
         return self._stream, self, ROUTER_HANDLE
+
+    def is_refused(self, now: Micros) -> bool:
+        """Clients have no say in what routers answer."""
+        return False
 
     def carry(self, cells: Cells, count: int, now: Micros) -> bool:
         """Send rows back along the path that asked."""

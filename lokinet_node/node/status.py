@@ -13,6 +13,7 @@ from lokinet_node.base.names import format_loki, format_snode
 from lokinet_node.burst import DATAGRAM
 from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.node.client import ClientRole
+from lokinet_node.node.status_auth import gate_status, session_auth
 from lokinet_node.node.traffic import Drop as TunDrop
 from lokinet_node.path.owned import Path
 from lokinet_node.path.pump import Drop as PathDrop
@@ -163,6 +164,7 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
             for flow in role.snodes.flows.values()
         ],
         "lookups": lookups_status(role),
+        "auth": gate_status(role.gate),
         "buildStats": {
             "success": own.built,
             "attempts": own.attempts,
@@ -205,6 +207,7 @@ def session_rows(node: Node, role: ClientRole) -> list[dict[str, Any]]:
                 "ip": None if ip4 is None else ".".join(map(str, ip4)),
                 "ready": way is not None,
                 "route": [format_snode(router) for router in hops],
+                "auth": session_auth(session),
             }
         )
     return rows

@@ -24,7 +24,7 @@ from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import TO_EXIT
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
 from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_EXIT4, TYPE_MESSAGE, Plaintexts
-from lokinet_node.wire.ip import HOST_UNKNOWN, icmp_unreachable
+from lokinet_node.wire.ip import HOST_UNKNOWN, PROHIBITED, icmp_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,10 @@ class Drop(IntEnum):
     NOT_READY = auto()
     NO_PATH = auto()
     NO_ADDRESS = auto()
+    NOT_WELCOME = auto()
+    """Packets of a remote that was not let in, or has used its share, either way."""
+    REFUSED = auto()
+    """Packets for a remote that does not let us in."""
 
 
 class Carrier(Protocol):
@@ -58,11 +62,35 @@ class Carrier(Protocol):
         """Wrap rows 0..count and send them; False when the route cannot any more."""
 
 
+class Guard(Protocol):
+    """Screens the packets of one remote, a batch at a time."""
+
+    is_welcome: bool
+    """Its packets are delivered, as far as `screen` lets them."""
+
+    def screen(self, plain: Plaintexts, first: int, count: int, now: Micros) -> int:
+        """Blank rows that may not pass; how many."""
+
+    def pass_out(self, plain: Plaintexts, count: int, now: Micros) -> int:
+        """How many of the rows 0..count may go out."""
+
+
 class Flow(Protocol):
     """What the tun needs of a remote: how to send to it now."""
 
     def sending(self) -> tuple[SendStream, Carrier, int] | None:
         """Stream, carrier and handle; None while there is no route."""
+
+    def is_refused(self, now: Micros) -> bool:
+        """The remote does not take our packets."""
+
+    @property
+    def is_up(self) -> bool:
+        """There is a route, whether or not the remote takes our packets."""
+
+    @property
+    def guard(self) -> Guard | None:
+        """Who screens its packets; None where nobody has to."""
 
 
 class Traffic:
@@ -115,7 +143,10 @@ class Traffic:
         self._remote = remote
         flow = self.flows.get(remote)
         if flow is None or flow.sending() is None:
-            self._wait(remote, buffer[:size], now)
+            if flow is not None and flow.is_refused(now):
+                self._prohibit(buffer, size)
+            else:
+                self._wait(remote, buffer[:size], now)
             return
         count = self._splitter.split(buffer, size, self._outgoing, rows)
         if side and count and door is not None:
@@ -130,9 +161,15 @@ class Traffic:
         self._rows = 0
         flow = self.flows.get(remote)
         way = flow.sending() if flow is not None else None
-        if way is None:
+        if flow is None or way is None:
             self.drops[Drop.NOT_READY] += count
             return
+        if flow.guard is not None:
+            passed = flow.guard.pass_out(self._outgoing, count, now)
+            self.drops[Drop.NOT_WELCOME] += count - passed
+            count = passed
+            if not count:
+                return
         stream, carrier, handle = way
         sealed = stream.seal(self._outgoing, 0, count, self._cells, 0, handle)
         if sealed and carrier.carry(self._cells, count, now):
@@ -146,6 +183,14 @@ class Traffic:
         self.drops[Drop.NO_REMOTE] += 1
         destination = bytes(buffer[_DESTINATION])
         code = HOST_UNKNOWN if self.door is None else self.door.refusal(destination)
+        self._unreachable(buffer, size, code)
+
+    def _prohibit(self, buffer: bytearray, size: int) -> None:
+        """A remote that does not let us in: the sender hears so at once."""
+        self.drops[Drop.REFUSED] += 1
+        self._unreachable(buffer, size, PROHIBITED)
+
+    def _unreachable(self, buffer: bytearray, size: int, code: int) -> None:
         try:
             answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), code)
         except WireError:
@@ -184,6 +229,11 @@ class Traffic:
             self._waiting[remote].remove(packet)
             self._refuse(packet, len(packet))
 
+    def refused(self, remote: Remote) -> None:
+        """The remote does not let us in: whoever waits hears so."""
+        for packet in self._waiting.pop(remote, ()):
+            self._prohibit(packet, len(packet))
+
     # --- wire to tun
 
     def records(
@@ -194,6 +244,7 @@ class Traffic:
         first: int,
         counters: tuple[int, ...],
         now: Micros,
+        guard: Guard | None = None,
     ) -> list[bytes]:
         """Open a run of one stream and write its packets; returns session messages in it.
 
@@ -203,16 +254,14 @@ class Traffic:
         count = stream.open(cells, first, len(counters), counters, incoming, 0)
         if not count:
             return []
-        source = self.addresses.by_remote.get(remote) or self.addresses.assign(remote)
-        if source is None:
-            self.drops[Drop.NO_ADDRESS] += count
-            return []
         self.packets_in += count
-        self.addresses.touch(source)
-        self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
+        if guard is not None:
+            blanked = guard.screen(incoming, 0, count, now)
+            self.drops[Drop.NOT_WELCOME] += blanked
+            self.packets_in -= blanked
         types = bytes(incoming.view[: count * PLAINTEXT : PLAINTEXT])
-        if TYPE_EXIT4 in types and self.door is not None:
-            self._exit_records(self.door, remote, source, count, now)
+        if guard is None or guard.is_welcome:
+            self._write(remote, incoming, types, now)
         if TYPE_MESSAGE not in types:
             return []
         contents = (incoming.content(row) for row in range(count) if types[row] == TYPE_MESSAGE)
@@ -228,6 +277,18 @@ class Traffic:
             self.packet(bytearray(NO_OFFLOAD + answer), VNET_HEADER + len(answer), now)
         if answers:
             self.flush(now)
+
+    def _write(self, remote: Remote, incoming: Plaintexts, types: bytes, now: Micros) -> None:
+        """Rows of a remote, of these types, as packets from its mapped address or of an exit."""
+        count = len(types)
+        source = self.addresses.by_remote.get(remote) or self.addresses.assign(remote)
+        if source is None:
+            self.drops[Drop.NO_ADDRESS] += count
+            return
+        self.addresses.touch(source)
+        self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
+        if TYPE_EXIT4 in types and self.door is not None:
+            self._exit_records(self.door, remote, source, count, now)
 
     def other_drops(self) -> tuple[dict[str, int], dict[str, int]]:
         """Counters of packets that were not cut into records, and of records that were none."""

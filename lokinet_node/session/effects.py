@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from lokinet_node.base.ids import LokiAddress, RouterID
+    from lokinet_node.session.auth_messages import AuthCode
     from lokinet_node.session.routes import OwnPath
 
 
@@ -72,8 +73,33 @@ class RouteSuspect:
     path: OwnPath
 
 
+@dataclass(frozen=True, slots=True)
+class AdmissionAsked:
+    """A caller wants to be let in: decide, and call `Sessions.decided`. An empty token is none."""
+
+    remote: LokiAddress
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """Whether a remote takes our packets now, and why not; also when it changed its mind."""
+
+    remote: LokiAddress
+    code: AuthCode
+    reason: str = ""
+
+
 Effect: TypeAlias = (
-    SendCell | NeedIntroset | NeedPaths | SessionReady | SessionFailed | SessionEnded | RouteSuspect
+    SendCell
+    | NeedIntroset
+    | NeedPaths
+    | SessionReady
+    | SessionFailed
+    | SessionEnded
+    | RouteSuspect
+    | AdmissionAsked
+    | Authorised
 )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.ids import LokiAddress
     from lokinet_node.base.timing import Timing
+    from lokinet_node.session.admission import Doorkeeper
     from lokinet_node.session.effects import Effect
     from lokinet_node.session.handshake import Identity, Initiator
     from lokinet_node.session.routes import OwnPath
@@ -37,6 +38,10 @@ class Home:
     """Index of an arriving message 2 → whose."""
     effects: list[Effect] = field(default_factory=list)
     drops: list[int] = field(default_factory=lambda: [0] * len(Drop))
+    doorkeeper: Doorkeeper | None = None
+    """Who decides about callers; None: everybody is welcome."""
+    tokens: dict[LokiAddress, str] = field(default_factory=dict, repr=False)
+    """What to ask with, by remote."""
     is_rescheduled: bool = True
     """A session's deadline may have changed since it was last asked for."""
 

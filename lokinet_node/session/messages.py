@@ -6,6 +6,7 @@ Payloads of the handshake, and session messages, which are the content of record
     payload 2   status 1 | introductions: count 1, at most 12 of 44 | zeros                 (1268)
     message     kind 1 | introductions: number 4, introductions | received: number 4
                        | ping, pong: token 8 | close: reason 1
+                       | auth, auth result: see auth_messages.py
 
 `sign` is the one bit that the X25519 form of a `.loki` key leaves out: the top bit of the key's
 last byte. Every `decode_` raises WireError only. docs/wire.md, section 8.
@@ -13,12 +14,21 @@ last byte. Every `decode_` raises WireError only. docs/wire.md, section 8.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lokinet_node.base.errors import LocalProtocolError, WireError
+from lokinet_node.session.auth_messages import (
+    Auth,
+    AuthResult,
+    decode_auth,
+    decode_auth_result,
+    encode_auth,
+    encode_auth_result,
+)
 from lokinet_node.wire.introset import (
     INTRODUCTION_SIZE,
     Introduction,
@@ -36,6 +46,8 @@ FIRST_INTRODUCTIONS: Final = 2
 TOKEN_SIZE: Final = 8
 
 STATUS_OK: Final = 0
+STATUS_NEEDS_AUTH: Final = 1
+"""The keys are good; packets are not taken before the caller was let in."""
 STATUS_REFUSED: Final = 2
 
 _HEAD_1: Final = Struct("!QI")
@@ -51,6 +63,8 @@ class MessageKind(IntEnum):
     PING = 3
     PONG = 4
     CLOSE = 5
+    AUTH = 6
+    AUTH_RESULT = 7
 
 
 class CloseReason(IntEnum):
@@ -114,7 +128,7 @@ class Close:
     reason: int
 
 
-SessionMessage: TypeAlias = Introductions | Received | Ping | Pong | Close
+SessionMessage: TypeAlias = Introductions | Received | Ping | Pong | Close | Auth | AuthResult
 
 
 def encode_opening(opening: Opening) -> bytes:
@@ -158,16 +172,21 @@ def encode_message(message: SessionMessage) -> bytes:
     """Content of a record of type 2."""
     match message:
         case Introductions(number, introductions):
-            head = _NUMBER.pack(number)
-            return _kind(MessageKind.INTRODUCTIONS) + head + encode_introductions(introductions)
+            kind = MessageKind.INTRODUCTIONS
+            body = _NUMBER.pack(number) + encode_introductions(introductions)
         case Received(number):
-            return _kind(MessageKind.RECEIVED) + _NUMBER.pack(number)
+            kind, body = MessageKind.RECEIVED, _NUMBER.pack(number)
         case Ping(token):
-            return _kind(MessageKind.PING) + token
+            kind, body = MessageKind.PING, token
         case Pong(token):
-            return _kind(MessageKind.PONG) + token
+            kind, body = MessageKind.PONG, token
         case Close(reason):
-            return _kind(MessageKind.CLOSE) + bytes((reason,))
+            kind, body = MessageKind.CLOSE, bytes((reason,))
+        case Auth():
+            kind, body = MessageKind.AUTH, encode_auth(message)
+        case AuthResult():
+            kind, body = MessageKind.AUTH_RESULT, encode_auth_result(message)
+    return bytes((kind,)) + body
 
 
 def decode_message(content: bytes | memoryview) -> SessionMessage:
@@ -175,20 +194,10 @@ def decode_message(content: bytes | memoryview) -> SessionMessage:
     if not len(content):
         raise WireError("session message without a kind")
     kind, data = content[0], bytes(content[1:])
-    if kind == MessageKind.INTRODUCTIONS:
-        return _decode_introductions(data)
-    size = _SIZES.get(kind)
-    if size is None or len(data) != size:
+    decode = _DECODERS.get(kind)
+    if decode is None or len(data) != _SIZES.get(kind, len(data)):
         raise WireError(f"session message of kind {kind} and {len(data)} bytes")
-    match kind:
-        case MessageKind.RECEIVED:
-            return Received(_NUMBER.unpack(data)[0])
-        case MessageKind.PING:
-            return Ping(data)
-        case MessageKind.PONG:
-            return Pong(data)
-        case _:
-            return Close(data[0])
+    return decode(data)
 
 
 def _decode_introductions(data: bytes) -> Introductions:
@@ -200,13 +209,20 @@ def _decode_introductions(data: bytes) -> Introductions:
     return Introductions(_NUMBER.unpack_from(data)[0], introductions)
 
 
-def _kind(kind: MessageKind) -> bytes:
-    return bytes((kind,))
-
-
 _SIZES: Final[dict[int, int]] = {
     MessageKind.RECEIVED: _NUMBER.size,
     MessageKind.PING: TOKEN_SIZE,
     MessageKind.PONG: TOKEN_SIZE,
     MessageKind.CLOSE: 1,
+}
+"""Kinds that always have one size."""
+
+_DECODERS: Final[dict[int, Callable[[bytes], SessionMessage]]] = {
+    MessageKind.INTRODUCTIONS: _decode_introductions,
+    MessageKind.RECEIVED: lambda data: Received(_NUMBER.unpack(data)[0]),
+    MessageKind.PING: Ping,
+    MessageKind.PONG: Pong,
+    MessageKind.CLOSE: lambda data: Close(data[0]),
+    MessageKind.AUTH: decode_auth,
+    MessageKind.AUTH_RESULT: decode_auth_result,
 }

@@ -58,3 +58,10 @@ class Plaintexts:
         if length > MAX_CONTENT:
             return None
         return self.rows[row][CONTENT_AT : CONTENT_AT + length]
+
+    def content_bytes(self, first: int, count: int) -> int:
+        """Sum of the lengths in `count` rows."""
+        start, end = first * PLAINTEXT, (first + count) * PLAINTEXT
+        return 256 * sum(self.buffer[start + 1 : end : PLAINTEXT]) + sum(
+            self.buffer[start + 2 : end : PLAINTEXT]
+        )

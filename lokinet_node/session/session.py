@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final
 from lokinet_node.base.errors import WireError
 from lokinet_node.base.units import MILLISECOND, MINUTE, SECOND, Micros
 from lokinet_node.crypto.errors import CryptoError
+from lokinet_node.session.admission import Admission
 from lokinet_node.session.announce import DOUBTFUL_TRIES, Announcer
+from lokinet_node.session.auth_messages import Auth, AuthResult
 from lokinet_node.session.dial import Dial
 from lokinet_node.session.effects import Drop, NeedIntroset, SendCell, SessionEnded, SessionFailed
 from lokinet_node.session.epochs import Epoch, Epochs
 from lokinet_node.session.messages import (
+    STATUS_NEEDS_AUTH,
     STATUS_OK,
     Answer,
     Close,
@@ -75,6 +78,7 @@ class Session:
         "_their_number",
         "_their_token",
         "_traffic",
+        "admission",
         "announcer",
         "book",
         "deadline",
@@ -105,6 +109,7 @@ class Session:
         self.dial: Dial | None = None
         self._home = home
         self._outlet = Outlet(remote, home, self.epochs, self.book)
+        self.admission = Admission(remote, home, self._outlet)
         self._introset: Introset | None = None
         self._introset_expires: Micros = 0
         self._messages_in = self._asked = 0
@@ -114,8 +119,13 @@ class Session:
         self._ask_at = self._poll_at = self._redial_at = self._review_at = now
 
     def sending(self) -> Sending | None:
-        """Stream, path and handle to send data with; None while there is no way."""
-        return self._outlet.sending
+        """Stream, path and handle to send data with; None while there is no way or no leave."""
+        return self._outlet.sending if self.admission.may_send else None
+
+    @property
+    def is_connected(self) -> bool:
+        """There is a way, whether or not the remote takes our packets."""
+        return self._outlet.sending is not None
 
     # --- events
 
@@ -123,6 +133,8 @@ class Session:
         """Somebody wants to talk to the remote."""
         self.is_dialler = True
         self.last_used = now
+        self.admission.called()
+        self.admission.connect(now)
         if isinstance(self.state, Connecting) and self.dial is None:
             self._begin_dial(now, is_rescue=False)
         self._review(now)
@@ -171,7 +183,7 @@ class Session:
 
     def answered(self, answer: Answer, keys: Keys, now: Micros) -> None:
         """Our message 1 was answered."""
-        if answer.status != STATUS_OK:
+        if answer.status not in (STATUS_OK, STATUS_NEEDS_AUTH):
             self._dial_failed("refused", now)
             return
         if self.dial is not None and self.dial.is_rescue:
@@ -181,6 +193,7 @@ class Session:
         self.epochs.add(Epoch(self, own, keys, self._home.streams, now, confirmed=now))
         if answer.introductions:
             self.book.learn(answer.introductions)
+        self.admission.welcomed(answer.status, now)
         self._establish(now)
 
     def heard(self, stream: ReceiveStream, epoch: Epoch, now: Micros) -> None:
@@ -227,6 +240,15 @@ class Session:
                 self._outlet.prove(self.watch.pong(token, now))
             case Close():
                 self._end("closed by the remote", now)
+            case Auth():
+                self.admission.asked(message)
+            case AuthResult():
+                self.admission.answered(message, now)
+        self.tick(now)
+
+    def authorise(self, now: Micros) -> None:
+        """Ask the remote to let us in; an Authorised will follow."""
+        self.admission.authorise(now, is_established=isinstance(self.state, Established))
         self.tick(now)
 
     def close(self, reason: CloseReason, now: Micros) -> None:
@@ -252,6 +274,7 @@ class Session:
                     self._end("not confirmed", now)
             case Established():
                 self._announce(now)
+                self.admission.tick(now)
                 self._go_on_watching(now)
                 if self._is_lost and self.book.has_alive(now):
                     self._ask_where(now)
@@ -371,7 +394,7 @@ class Session:
         if self.dial is not None:
             due.append(self.dial.deadline)
         if isinstance(self.state, Established):
-            due += self.watch.deadline, self.announcer.deadline
+            due += self.watch.deadline, self.announcer.deadline, self.admission.deadline
         self.deadline = min(one for one in due if one is not None)
         self._home.is_rescheduled = True
 
@@ -426,6 +449,7 @@ class Session:
         self.state = Closed(reason)
         self._hang_up()
         self.epochs.clear()
+        self.admission.end(reason)
         self._outlet.close(now)
         home.by_remote.pop(self.remote, None)
         home.is_rescheduled = True

@@ -19,7 +19,7 @@ from lokinet_node.session.effects import Drop, Effect, SendCell
 from lokinet_node.session.epochs import Epoch
 from lokinet_node.session.handshake import MESSAGE_2_HEAD, Identity, Responder
 from lokinet_node.session.home import Home
-from lokinet_node.session.messages import STATUS_OK, Answer, CloseReason
+from lokinet_node.session.messages import Answer, CloseReason
 from lokinet_node.session.reception import Reception
 from lokinet_node.session.routes import own_introductions
 from lokinet_node.session.session import Session
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lokinet_node.base.srv import SrvRecord
     from lokinet_node.base.timing import Timing
     from lokinet_node.base.units import Micros
+    from lokinet_node.session.admission import Doorkeeper, Grant
+    from lokinet_node.session.auth_messages import AuthCode
     from lokinet_node.session.routes import OwnPath
     from lokinet_node.session.streams import ReceiveStream
     from lokinet_node.wire.introset import Introduction, Introset
@@ -103,6 +105,26 @@ class Sessions:
             session = self._new(remote, now)
         session.connect(now)
         return session
+
+    def authorise(self, remote: LokiAddress, token: str, now: Micros) -> None:
+        """Ask the remote to let us in, with this token from now on; an Authorised follows.
+
+        An empty token is none: the answer then says whether one is needed.
+        """
+        self._home.tokens[remote] = token
+        self.connect(remote, now).authorise(now)
+
+    def keep_door(self, doorkeeper: Doorkeeper) -> None:
+        """Ask this one about every caller from now on."""
+        self._home.doorkeeper = doorkeeper
+
+    def decided(
+        self, remote: LokiAddress, code: AuthCode, reason: str, grant: Grant | None, now: Micros
+    ) -> None:
+        """The answer to AdmissionAsked, or a change of mind; a grant only with OKAY."""
+        session = self.by_remote.get(remote)
+        if session is not None:
+            session.admission.decided(code, reason, grant, now)
 
     def introset_found(
         self, remote: LokiAddress, introset: Introset | None, expires: Micros, now: Micros
@@ -216,7 +238,8 @@ class Sessions:
         home = self._home
         own = own_introductions(home.paths, opening.introductions, now, MAX_INTRODUCTIONS)
         back, introduction = way_back
-        message, keys = caller.answer(introduction.handle, Answer(STATUS_OK, own))
+        status = session.admission.knocked(now)
+        message, keys = caller.answer(introduction.handle, Answer(status, own))
         epoch = session.accept(keys, opening.introductions, now)
         epoch.answer = message
         self._reception.remember(body, opening.date, epoch)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.addresses import Endpoint, parse_ipv4
 from lokinet_node.base.errors import OperatorError
+from lokinet_node.base.names import parse_loki
 from lokinet_node.base.srv import SrvRecord
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
@@ -200,23 +201,23 @@ def test_keys_without_meaning_here_warn_and_are_ignored(role: Role, text: str, n
 
 @pytest.mark.parametrize(
     "line",
-    ["exit=0", "auth=none", "profiling=1", "save-profiles=0", "ip6-range="],
+    ["exit=0", "auth=none", "auto-routing=off", "profiling=1", "save-profiles=0", "ip6-range="],
 )
 def test_unsupported_features_may_be_switched_off(line: str) -> None:
     assert client(f"[network]\n{line}\n").warnings == ()
 
 
-def test_routes_follow_exits_unless_that_is_switched_off() -> None:
-    network = client().network
-    assert network.auto_routing
-    assert network.blackhole_routes
-    network = client("[network]\nauto-routing=off\nblackhole-routes=0\n").network
-    assert not network.auto_routing
-    assert not network.blackhole_routes
+def test_who_is_let_in_and_no_token_shows() -> None:
+    text = f"auth=whitelist\nauth-whitelist={FIRST}.loki\nauth-static=sesame\nauth-static=b c\n"
+    config = client("[network]\n" + text)
+    assert config.auth.is_guarded
+    assert config.auth.whitelist == {parse_loki(f"{FIRST}.loki").address}
+    assert config.auth.tokens == ("sesame", "b c")
+    assert "sesame" not in repr(config)
+    assert not client("").auth.is_guarded
 
 
 BAD_CLIENT = [
-    ("[network]\nauto-routing=maybe\n", 2, "'maybe' is not one of"),
     ("[network]\nhosp=4\n", 2, "unknown key 'hosp' in [network], did you mean 'hops'?"),
     ("[newtork]\nhops=4\n", 1, "unknown section [newtork], did you mean 'network'?"),
     ("[dns]\n\n[newtork]\n", 3, "unknown section [newtork], did you mean 'network'?"),
@@ -253,7 +254,14 @@ BAD_CLIENT = [
     (f"[network]\nblacklist-snode={FIRST}.loki\n", 2, ".snode"),
     ("[network]\nexit=1\n", 2, "not supported yet"),
     ("[network]\nexit-node=exit.loki\n", 2, "not supported yet"),
-    ("[network]\nauth=file\n", 2, "not supported yet"),
+    ("[network]\nauth=everybody\n", 2, "not one of none, whitelist"),
+    ("[network]\nauth=lmq\n", 2, "auth=http asks a program of yours instead"),
+    ("[network]\nauth-lmq=tcp://127.0.0.1:5\n", 2, "auth=http stands in its place"),
+    ("[network]\nauth=whitelist\n", 2, "lets nobody in"),
+    ("[network]\nauth-static=sesame\n", 2, "decides nothing"),
+    (f"[network]\nauth-whitelist={FIRST}.loki\n", 2, "decides nothing"),
+    ("[network]\nauth=whitelist\nauth-whitelist=web.loki\n", 3, "52"),
+    (f"[network]\nauth=whitelist\nauth-static={'x' * 129}\n", 3, "1 to 128 bytes"),
     ("[network]\nsrv=_x._tcp 1 1\n", 2, "_service._proto PRIORITY WEIGHT PORT"),
     ("[network]\nsrv=_x._tcp 1 1 1 example.com\n", 2, "under .loki or .snode"),
     ("[network]\nsrv=_x._tcp 1 1 1\nsrv=_x._tcp 1 1 1\n", 3, "duplicate record"),

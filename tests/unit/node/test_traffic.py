@@ -5,7 +5,7 @@ from __future__ import annotations
 from lokinet_node.base.addresses import parse_range
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import Door
-from lokinet_node.node.traffic import WAITING_PACKETS, WAITING_REMOTES, Drop, Traffic
+from lokinet_node.node.traffic import WAITING_PACKETS, WAITING_REMOTES, Drop, Guard, Traffic
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.merge import Merger
 from lokinet_node.session.split import Splitter
@@ -22,12 +22,18 @@ class Flow:
 
     def __init__(self) -> None:
         self.is_open = True
+        self.is_up = True
+        self.refusal = False
+        self.guard: Guard | None = None
         self.carries = True
         self.stream = SendStream(KEY)
         self.bursts: list[tuple[int, bytes]] = []
 
     def sending(self) -> tuple[SendStream, Flow, int] | None:
         return (self.stream, self, 9) if self.is_open else None
+
+    def is_refused(self, now: int) -> bool:
+        return self.refusal
 
     def carry(self, cells: Cells, count: int, now: int) -> bool:
         if self.carries:
@@ -157,6 +163,25 @@ def test_what_waits_for_an_exit_that_goes_down_is_refused_and_so_is_what_follows
     assert [count for count, _ in flow.bursts] == [1], "what was for the exit itself waited on"
     bench.traffic.failed(bench.remote(1))
     assert len(refused()) == 3
+
+
+def test_a_remote_that_refuses_us_is_answered_for_at_once() -> None:
+    bench = Bench()
+    flow = bench.flow(1)
+    bench.send(1)
+    bench.traffic.flush(NOW)
+    flow.is_open = False
+    bench.send(1)
+    assert bench.written == [], "it waits for the answer"
+    bench.traffic.refused(bench.remote(1))
+    flow.refusal = True
+    bench.send(1)
+    first, second = (delivered(packet, 0) for packet in bench.written)
+    for answer in (first, second):
+        assert answer.protocol == ICMP
+        assert answer.content[:2] == b"\3\x0d", "administratively prohibited"
+        assert answer.source == bench.traffic.addresses.by_remote[bench.remote(1)]
+    assert bench.drops() == {"REFUSED": 2}
 
 
 def test_only_so_many_packets_wait_the_newest_and_for_so_many_remotes() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.errors import LocalProtocolError, WireError
 from lokinet_node.base.ids import Handle, RouterID
+from lokinet_node.session.auth_messages import Auth, AuthCode, AuthResult
 from lokinet_node.session.messages import (
     Answer,
     Close,
@@ -45,6 +46,10 @@ MESSAGES: list[tuple[SessionMessage, bytes]] = [
     (Pong(b"87654321"), b"\x0487654321"),
     (Close(1), b"\x05\x01"),
     (Close(200), b"\x05\xc8"),
+    (Auth(7, "open sesame"), b"\x06\0\0\0\x07\x0bopen sesame"),
+    (Auth(0xFFFFFFFF, ""), b"\x06\xff\xff\xff\xff\0"),
+    (AuthResult(7, AuthCode.PAYME, "1 \u20ac"), b"\x07\0\0\0\x07\x04\x051 \xe2\x82\xac"),
+    (AuthResult(0, AuthCode.OKAY), b"\x07\0\0\0\0\0\0"),
 ]
 
 
@@ -68,6 +73,13 @@ def test_a_message_has_these_bytes(message: SessionMessage, data: bytes) -> None
         b"\x02\0\0\0",
         b"\x03" + bytes(9),
         b"\x05",
+        b"\x06\0\0\0\1\2a",
+        b"\x06\0\0\0\1\1ab",
+        b"\x06\0\0\0\1\1\xff",
+        b"\x06\0\0\0\1\x81" + bytes(129),
+        b"\x07\0\0\0\1\0",
+        b"\x07\0\0\0\1\5\0",
+        b"\x07\0\0\0\1\1\xc9" + bytes(201),
     ],
 )
 def test_other_bytes_are_no_message(data: bytes) -> None:
@@ -82,6 +94,15 @@ def test_any_bytes_are_a_message_or_a_wire_error(data: bytes) -> None:
     except WireError:
         return
     assert encode_message(message) == data
+
+
+def test_a_token_is_bounded_and_a_reason_is_cut_where_a_character_ends() -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_message(Auth(1, "x" * 129))
+    assert decode_message(encode_message(Auth(1, "x" * 128))) == Auth(1, "x" * 128)
+    cut = decode_message(encode_message(AuthResult(1, AuthCode.REJECT, "x" + "\u20ac" * 100)))
+    assert cut == AuthResult(1, AuthCode.REJECT, "x" + "\u20ac" * 66)
+    assert "secret" not in repr(Auth(1, "secret"))
 
 
 def test_the_longest_message_fits_a_record() -> None:

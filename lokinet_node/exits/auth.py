@@ -1,0 +1,143 @@
+"""Who may use this node: the order of decisions about a caller, without any file or socket.
+
+1. a caller on the whitelist is let in before it asks;
+2. whoever asks without a token is refused;
+3. attempts are metered, per caller and in all: a guess costs the guesser, not the node;
+4. a token among the static ones lets in;
+5. else the backend decides, if there is one: a file of tokens, or a program asked over HTTP. The
+   driver does that (`TokenCheck`) and brings the answer; one attempt of a caller is pending.
+
+Tokens are compared in constant time, all of them each time. DIFFERS: Lokinet calls a node that
+has neither static tokens nor a backend failed; here that is a plain refusal.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from lokinet_node.base.units import SECOND, Micros
+from lokinet_node.crypto.kdf import blake2s
+from lokinet_node.path.meter import Bucket
+from lokinet_node.session.admission import Grant
+from lokinet_node.session.auth_messages import AuthCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lokinet_node.base.entropy import Entropy
+    from lokinet_node.base.ids import LokiAddress
+
+CALLER_BURST: Final = 5
+NODE_RATE: Final = 20
+NODE_BURST: Final = 100
+"""Attempts of one caller (one a second) and of all: crypt(3) costs milliseconds and more."""
+MOST_CALLERS: Final = 4096
+NO_TOKEN: Final = "a token is required"
+NOT_PERMITTED: Final = "access not permitted"
+TOO_OFTEN: Final = "too many attempts, try again later"
+_KEY_SIZE: Final = 32
+
+
+class Backend(Enum):
+    """Who decides about tokens that are not in the configuration."""
+
+    NONE = "none"
+    FILE = "file"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCheck:
+    """For the driver: is this token good? `ClientRole.token_checked` takes the answer."""
+
+    remote: LokiAddress
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a caller is told, and what it gets."""
+
+    code: AuthCode
+    reason: str = ""
+    grant: Grant | None = None
+
+
+class StaticTokens:
+    """A few tokens; comparing takes as long whichever matches."""
+
+    __slots__ = ("_digests", "_key")
+
+    def __init__(self, tokens: Iterable[str], entropy: Entropy) -> None:
+        """Kept as keyed digests, which all have one length."""
+        self._key = entropy(_KEY_SIZE)
+        self._digests = tuple(blake2s(token.encode(), key=self._key) for token in tokens)
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def __contains__(self, token: str) -> bool:
+        given = blake2s(token.encode(), key=self._key)
+        matches = 0
+        for digest in self._digests:
+            matches += hmac.compare_digest(given, digest)
+        return matches > 0
+
+
+class Doorman:
+    """Decides about callers; see session/admission.py for when it is asked."""
+
+    __slots__ = ("_attempts", "_backend", "_callers", "_tokens", "_whitelist")
+
+    def __init__(
+        self,
+        *,
+        whitelist: Iterable[LokiAddress],
+        tokens: Iterable[str],
+        backend: Backend,
+        entropy: Entropy,
+    ) -> None:
+        """`tokens` are the static ones."""
+        self._whitelist = frozenset(whitelist)
+        self._tokens = StaticTokens(tokens, entropy)
+        self._backend = backend
+        self._attempts = Bucket(NODE_RATE, NODE_BURST)
+        self._callers: dict[LokiAddress, Bucket] = {}
+
+    def greet(self, remote: LokiAddress, now: Micros) -> Grant | None:
+        """See session.admission.Doorkeeper."""
+        return Grant() if remote in self._whitelist else None
+
+    def asked(self, remote: LokiAddress, token: str, now: Micros) -> Decision | TokenCheck:
+        """A caller wants to be let in: the decision, or what the driver has to find out."""
+        if remote in self._whitelist:
+            return Decision(AuthCode.OKAY, grant=Grant())
+        has_any = bool(self._tokens) or self._backend is not Backend.NONE
+        if not token or not has_any:
+            return Decision(AuthCode.REJECT, NO_TOKEN if has_any else NOT_PERMITTED)
+        if not (self._caller(remote, now).take(now) and self._attempts.take(now)):
+            return Decision(AuthCode.LIMITED, TOO_OFTEN)
+        if token in self._tokens:
+            return Decision(AuthCode.OKAY, grant=Grant())
+        if self._backend is Backend.NONE:
+            return Decision(AuthCode.REJECT, NOT_PERMITTED)
+        return TokenCheck(remote, token)
+
+    def checked(self, check: TokenCheck, code: AuthCode, reason: str, now: Micros) -> Decision:
+        """What the backend says."""
+        grant = Grant() if code is AuthCode.OKAY else None
+        return Decision(code, reason, grant)
+
+    def _caller(self, remote: LokiAddress, now: Micros) -> Bucket:
+        bucket = self._callers.get(remote)
+        if bucket is None:
+            if len(self._callers) >= MOST_CALLERS:
+                full = now - CALLER_BURST * SECOND
+                self._callers = {
+                    name: one for name, one in self._callers.items() if one.since > full
+                }
+            bucket = self._callers[remote] = Bucket(1, CALLER_BURST)
+        return bucket

@@ -1,0 +1,97 @@
+"""A client's gate: what sessions ask about callers, and what remotes answered to us.
+
+Whether somebody is let in says the doorman (exits/auth.py); what the doorman cannot know, the
+driver finds out: it takes a `TokenCheck` from the node's effects and calls `checked`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lokinet_node.exits.auth import Doorman, TokenCheck
+from lokinet_node.session.addresses import remote_loki
+from lokinet_node.session.auth_messages import AuthCode
+from lokinet_node.session.effects import AdmissionAsked, Authorised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lokinet_node.base.entropy import Entropy
+    from lokinet_node.base.ids import LokiAddress
+    from lokinet_node.base.units import Micros
+    from lokinet_node.exits.auth import Decision
+    from lokinet_node.node.config_auth import AuthConfig
+    from lokinet_node.node.traffic import Traffic
+    from lokinet_node.session.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class CallerAnswered:
+    """A caller was let in or not; for the log."""
+
+    remote: LokiAddress
+    code: AuthCode
+    reason: str
+
+
+class Gate:
+    """Of one `.loki` address."""
+
+    def __init__(self, sessions: Sessions, note: Callable[[object], None]) -> None:
+        """Open to everybody until `keep` is called.
+
+        `note` takes TokenCheck, Authorised and CallerAnswered.
+        """
+        self.doorman: Doorman | None = None
+        self.answers: dict[AuthCode, int] = dict.fromkeys(AuthCode, 0)
+        """How often callers were answered what."""
+        self._sessions = sessions
+        self._note = note
+
+    def keep(self, doorman: Doorman) -> None:
+        """From now on callers need the doorman's leave."""
+        self.doorman = doorman
+        self._sessions.keep_door(doorman)
+
+    def take(
+        self, effect: AdmissionAsked | Authorised, traffic: Traffic | None, now: Micros
+    ) -> None:
+        """Carry one effect of sessions out."""
+        if isinstance(effect, Authorised):
+            self._note(effect)
+            if traffic is not None and effect.code is AuthCode.OKAY:
+                traffic.ready(remote_loki(effect.remote), now)
+            elif traffic is not None:
+                traffic.refused(remote_loki(effect.remote))
+        elif self.doorman is not None:
+            decision = self.doorman.asked(effect.remote, effect.token, now)
+            if isinstance(decision, TokenCheck):
+                self._note(decision)
+            else:
+                self._decide(effect, decision, now)
+
+    def checked(self, check: TokenCheck, code: AuthCode, reason: str, now: Micros) -> None:
+        """What the driver found out about a token."""
+        if self.doorman is not None:
+            self._decide(check, self.doorman.checked(check, code, reason, now), now)
+
+    def _decide(
+        self, attempt: AdmissionAsked | TokenCheck, decision: Decision, now: Micros
+    ) -> None:
+        self.answers[decision.code] += 1
+        self._note(CallerAnswered(attempt.remote, decision.code, decision.reason))
+        self._sessions.decided(attempt.remote, decision.code, decision.reason, decision.grant, now)
+
+
+def guard(gate: Gate, config: AuthConfig, entropy: Entropy) -> None:
+    """Set a doorman at the gate if the configuration wants one."""
+    if config.is_guarded:
+        gate.keep(
+            Doorman(
+                whitelist=config.whitelist,
+                tokens=config.tokens,
+                backend=config.backend,
+                entropy=entropy,
+            )
+        )
