@@ -94,8 +94,8 @@ NETWORK = {
     "exit": Key("act as exit provider", only=_C, support=_NOT_YET, harmless=_OFF),
     "exit-node": Key("exits to use", only=_C, repeated=True, support=_NOT_YET),
     "exit-auth": Key("token for an exit", only=_C, repeated=True, support=_NOT_YET),
-    "auto-routing": Key("routes for exits", only=_C, support=_NOT_YET, harmless=_OFF),
-    "blackhole-routes": Key("leak guard of exits", only=_C, support=_NOT_YET, harmless=_OFF),
+    "auto-routing": Key("lead what is mapped to exits into the tun", "1", only=_C),
+    "blackhole-routes": Key("let nothing of it leave in clear, even if killed", "1", only=_C),
     "owned-range": Key("ranges of an exit", repeated=True, support=_NOT_YET),
     "traffic-whitelist": Key("protocols of an exit", repeated=True, support=_NOT_YET),
     "srv": Key(
