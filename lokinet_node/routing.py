@@ -8,17 +8,22 @@ node ends as it was told to, and left as a guard by whatever else ends it.
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.errors import OperatorError
+from lokinet_node.dns.inside import Inside
 from lokinet_node.drivers.exit_routes import ExitRoutes, describe
 from lokinet_node.drivers.keyfiles import read_contacts
+from lokinet_node.exits.consumer import ExitsChanged
+from lokinet_node.exits.routes import covered
 from lokinet_node.link.events import LinkDown
 from lokinet_node.node.config import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from lokinet_node.base.addresses import Range
     from lokinet_node.drivers.log import Log
     from lokinet_node.drivers.tun import Tun
     from lokinet_node.exits.routes import Network, Route
@@ -36,6 +41,8 @@ class Routing:
         """Takes over the guard of an earlier run: its bootstrap routers are reached at once."""
         self._log = log
         self._routes: ExitRoutes | None = None
+        self._ranges: tuple[Network, ...] = ()
+        self._tun = ""
         self._known: set[Address] = set()
         self._pending: asyncio.TimerHandle | None = None
         network = config.network
@@ -74,17 +81,18 @@ class Routing:
 
     def use_tun(self, tun: Tun) -> None:
         """Where mapped ranges lead."""
+        self._tun = tun.name
         if self._routes is not None:
             self._routes.use_tun(tun.name, carries_ipv6=False)
 
     def exits_changed(self, ranges: Iterable[Network]) -> None:
         """Exactly these ranges are mapped to exits now; none: routes are as without exits."""
+        self._ranges = tuple(ranges)
         routes = self._routes
         if routes is None:
             return
-        wanted = frozenset(ranges)
         try:
-            if not routes.map(wanted):
+            if not routes.map(self._ranges):
                 raise OperatorError(
                     "another node of this host leads exits' ranges through its tun; end it, or"
                     " give one of them a network namespace or auto-routing=0"
@@ -93,10 +101,26 @@ class Routing:
             reason = describe(error) if isinstance(error, OSError) else str(error)
             self._log.error("routes.failed", reason=reason)
         else:
-            self._log.info("routes.changed", ranges=len(wanted))
+            self._log.info("routes.changed", ranges=len(self._ranges))
+
+    def inside(self, tun: Range | None) -> Inside:
+        """What an upstream's answer must not name now."""
+        return Inside(tun, self._ranges)
+
+    def device_towards(self, ip: str) -> str | None:
+        """The tun, for an address that is mapped to an exit, with or without auto-routing."""
+        address = IPv4Address(ip)
+        if address.is_loopback:
+            return None
+        is_mapped = any(
+            isinstance(one, IPv4Network) and address in one for one in covered(self._ranges)
+        )
+        return self._tun if is_mapped and self._tun else None
 
     def take(self, effect: object, links: Iterable[Link]) -> None:
         """What the node noted, and its links: one that ended needs no route."""
+        if isinstance(effect, ExitsChanged):
+            self.exits_changed(range_.network for range_ in effect.ranges)
         if self._routes is None or not isinstance(effect, LinkDown):
             return
         live = {link.address for link in links}

@@ -103,7 +103,9 @@ class Wiring:
         self._resolver = Resolver(
             self._naming,
             self._naming,
-            Forwarder(upstream, self._naming.tun_range) if upstream else None,
+            Forwarder(upstream, lambda: routing.inside(own), routing.device_towards)
+            if upstream
+            else None,
             config.network.resolve_timeout + SECOND,
             log,
         )
