@@ -43,13 +43,15 @@ from lokinet_node.wire.link import VERSION as WIRE_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lokinet_node.base.addresses import Range
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.units import Micros
     from lokinet_node.drivers.log import Log
     from lokinet_node.link.link import Address
     from lokinet_node.node.config import Config
     from lokinet_node.node.node import Node
-    from lokinet_node.routing import Routing
+    from lokinet_node.node.traffic import Traffic
+    from lokinet_node.providing import Providing
     from lokinet_node.wire.contact import Contact
 
 Made = TypeVar("Made")
@@ -69,24 +71,22 @@ class Wiring:
         entropy: Entropy,
         clock: Callable[[], Micros],
         log: Log,
-        routing: Routing,
     ) -> None:
         """Reads key and contact files; OperatorError for what is wrong with them."""
         self._config = config
-        self.routing = routing
         self._clock = clock
         self._log = log
         self._ground = Ground(
             pad_netid(config.netid.encode()), config.timing, entropy, config.block_bogons
         )
         self.tun: Tun | None = None
+        self._providing: Providing | None = None
         self.node: Node
         self.role: RouterRole | ClientRole
         make = self._make_router if config.role is Role.ROUTER else self._make_client
         self.node, self.role = make(transmit)
         if config.network.has_tun:
             self.tun = Tun(config.network.ifname, config.network.ifaddr)
-            routing.use_tun(self.tun)
             traffic = attach_tun(
                 self.node,
                 self.role,
@@ -96,6 +96,7 @@ class Wiring:
             )
             for address, ip in config.network.mapaddr:
                 traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
+            self._providing = self._provide(self.tun.address, traffic)
         own = self.tun.address if self.tun is not None else None
         self._naming = Naming(config, self.node, self.role, own, clock)
         self._methods = Methods(config, self.node, self.role, clock, log)
@@ -103,9 +104,7 @@ class Wiring:
         self._resolver = Resolver(
             self._naming,
             self._naming,
-            Forwarder(upstream, lambda: routing.inside(own), routing.device_towards)
-            if upstream
-            else None,
+            Forwarder(upstream, self._naming.tun_range) if upstream else None,
             config.network.resolve_timeout + SECOND,
             log,
         )
@@ -178,6 +177,17 @@ class Wiring:
             names = ", ".join(self._config.bootstrap_files) or GUARDS_FILE
             raise OperatorError(f"{names}: {error}; make it anew") from error
 
+    def _provide(self, tun: Range, traffic: Traffic) -> Providing | None:
+        """Make an exit of the node, if it is to be one."""
+        config, door = self._config, traffic.door
+        if config.exit is None or door is None:
+            return None
+        from lokinet_node.providing import Providing  # here: only exits pay for it
+
+        providing = Providing(config.exit, tun, config.outbound.ip if config.outbound else None)
+        door.provider = providing.provider
+        return providing
+
     # --- serving
 
     async def serve(self, after: Callable[[], object], stop: Callable[[], None]) -> None:
@@ -190,7 +200,6 @@ class Wiring:
             self._listing.after = after
             self._listing.start()
         config = self._config
-        self.routing.serve()
         self.handle_effects()
         if config.api.path is not None:
             self._control = ControlSocket(
@@ -221,12 +230,13 @@ class Wiring:
 
     def handle_effects(self) -> bool:
         """Write, answer and log what the node noted; whether there was anything."""
+        if self._providing is not None:
+            self._providing.look(self._clock())
         effects = self.node.take_effects()
         for effect in effects:
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
             self._naming.take(effect)
-            self.routing.take(effect, self.node.network.links.by_key.values())
             log_effect(self._log, effect)
         if self.node.network.links.drops[LinkDrop.VERSION] > self._other_versions:
             self._tell_version()

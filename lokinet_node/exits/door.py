@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lokinet_node.session.addresses import Remote
     from lokinet_node.session.merge import Merger, Sink
     from lokinet_node.session.plaintexts import Plaintexts
+    from lokinet_node.session.refused import Refused
 
 _SOURCE: Final = slice(VNET_HEADER + SOURCE, VNET_HEADER + SOURCE + 4)
 _PROTOCOL: Final = VNET_HEADER + 9
@@ -58,6 +59,9 @@ class Provider(Protocol):
         self, remote: Remote, run: ExitRun, plain: Plaintexts, mapped: bytes, now: Micros
     ) -> bool:
         """Whether a run of a client's rows may go; what may not is counted and answered."""
+
+    def take_hints(self) -> list[tuple[Remote, Refused]]:
+        """Session messages for clients."""
 
     def take_answers(self) -> list[bytes]:
         """ICMP packets for clients, to be sent as if they had come out of the tun."""

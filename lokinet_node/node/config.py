@@ -16,6 +16,7 @@ from lokinet_node.base.errors import OperatorError
 from lokinet_node.base.timing import Timing
 from lokinet_node.node import config_parts as parts
 from lokinet_node.node.config_auth import AuthConfig, read_auth
+from lokinet_node.node.config_exit import ExitConfig, read_exit
 from lokinet_node.node.config_reader import Reader, boolean, integer, limited, plain
 from lokinet_node.node.config_rules import check_rules
 from lokinet_node.node.config_schema import Role
@@ -77,6 +78,8 @@ class Config:
     network: NetworkConfig
     auth: AuthConfig
     """Who may open sessions."""
+    exit: ExitConfig | None
+    """What the node passes on as an exit; None: it is none."""
     unique_range_size: int
     """0 (off), or the prefix length of the IPv4 networks a path's hops must not share."""
     dns: DnsConfig
@@ -141,6 +144,7 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         reader.report("router", "data-dir", f"{data_dir} does not exist; create it first")
     least, most = (6, 60) if is_router else (4, 6)
     seed_node = reader.one("bootstrap", "seed-node", boolean, False)
+    network = parts.read_network(reader, data_dir)
     return Config(
         role=reader.role,
         path=path,
@@ -151,8 +155,9 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         block_bogons=reader.one("router", "block-bogons", boolean, True),
         nickname=reader.one("router", "nickname", parts.nickname, ""),
         key_files=parts.read_key_files(reader, data_dir),
-        network=parts.read_network(reader, data_dir),
         auth=read_auth(reader),
+        network=network,
+        exit=None if is_router else read_exit(reader, data_dir, around.exists, network),
         unique_range_size=reader.one("paths", "unique-range-size", parts.range_size, 32),
         dns=parts.read_dns(reader),
         inbound=parts.read_inbound(reader) if is_router else None,

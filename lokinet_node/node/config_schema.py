@@ -2,7 +2,7 @@
 
 The table is the one list behind reading a file, `lokinet --generate` and docs/config.md (a
 test keeps the page complete). A key of Lokinet's that is not built yet is listed as such:
-asking for it is an error, not a silence. Section `[private-network]` is ours.
+asking for it is an error, not a silence. Sections `[exit]` and `[private-network]` are ours.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ NETWORK = {
     "save-profiles": Key("keep that memory on disk", support=_NOT_YET, harmless=_OFF),
     "persist-addrmap-file": Key("keep mapped addresses on disk", only=_C, support=_NOT_YET),
     "ip6-range": Key("IPv6 inside", only=_C, support=_NOT_YET, harmless=frozenset({""})),
-    "exit": Key("act as exit provider", only=_C, support=_NOT_YET, harmless=_OFF),
+    "exit": Key("act as exit provider: pass packets on to the internet", "0", only=_C),
     "exit-node": Key("exits to use", only=_C, repeated=True, support=_NOT_YET),
     "exit-auth": Key("token for an exit", only=_C, repeated=True, support=_NOT_YET),
-    "auto-routing": Key("lead what is mapped to exits into the tun", "1", only=_C),
-    "blackhole-routes": Key("let nothing of it leave in clear, even if killed", "1", only=_C),
-    "owned-range": Key("ranges of an exit", repeated=True, support=_NOT_YET),
-    "traffic-whitelist": Key("protocols of an exit", repeated=True, support=_NOT_YET),
+    "auto-routing": Key("routes for exits", only=_C, support=_NOT_YET, harmless=_OFF),
+    "blackhole-routes": Key("leak guard of exits", only=_C, support=_NOT_YET, harmless=_OFF),
+    "owned-range": Key("range this exit serves, as its introset says", only=_C, repeated=True),
+    "traffic-whitelist": Key("PROTOCOL[/PORT] this exit serves; none: all", only=_C, repeated=True),
     "srv": Key(
         "_service._proto PRIORITY WEIGHT PORT [TARGET], published with the own address",
         only=_C,
@@ -110,6 +110,15 @@ NETWORK = {
     "auth-static": Key("a token that lets in", only=_C, repeated=True),
     "auth-file": Key("file of tokens", only=_C, repeated=True, support=_NOT_YET),
     "auth-file-type": Key("how that file is written", only=_C, support=_NOT_YET),
+}
+
+EXIT = {
+    "allow-range": Key("range this exit serves", only=_C, repeated=True),
+    "deny-range": Key("range it does not serve", only=_C, repeated=True),
+    "deny": Key("PROTOCOL[/PORT] it does not serve", only=_C, repeated=True),
+    "country-file": Key("list of ranges and countries, a line `192.0.2.0/24 NL` each", only=_C),
+    "allow-country": Key("two letters; only these countries are served", only=_C, repeated=True),
+    "deny-country": Key("two letters; a country that is not served", only=_C, repeated=True),
 }
 
 PATHS = {
@@ -198,6 +207,7 @@ PRIVATE_NETWORK = {
 SCHEMA: dict[str, dict[str, Key]] = {
     "router": ROUTER,
     "network": NETWORK,
+    "exit": EXIT,
     "paths": PATHS,
     "dns": DNS,
     "bind": BIND,

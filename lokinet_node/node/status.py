@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lokinet_node import __version__
 from lokinet_node.base.names import format_loki, format_snode
 from lokinet_node.burst import DATAGRAM
+from lokinet_node.exits.provider import ExitProvider
 from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.status_auth import gate_status, session_auth
+from lokinet_node.node.status_exit import provider_status, refusal_rows
 from lokinet_node.node.traffic import Drop as TunDrop
 from lokinet_node.path.owned import Path
 from lokinet_node.path.pump import Drop as PathDrop
@@ -62,6 +64,8 @@ def drops_status(node: Node) -> dict[str, int]:
         named |= {f"tun.{kind.name.lower()}": traffic.drops[kind] for kind in TunDrop}
         named |= {f"tun.out.{name}": count for name, count in uncut.items()}
         named |= {f"tun.in.{name}": count for name, count in unjoined.items()}
+        if traffic.door is not None:
+            named |= {f"exit.{name}": count for name, count in traffic.door.drops.items()}
     named["control.malformed"] = node.bad_messages
     named["contacts.refused"] = node.network.refused_contacts
     return {name: count for name, count in named.items() if count}
@@ -174,6 +178,8 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
     }
     if node.traffic is not None:
         service |= tun_status(node.traffic)
+        if node.traffic.door is not None and isinstance(node.traffic.door.provider, ExitProvider):
+            service["exit"] = provider_status(node.traffic.door.provider, node.traffic.addresses)
     return base_status(node) | {"role": "client", "services": {"default": service}}
 
 
@@ -208,6 +214,7 @@ def session_rows(node: Node, role: ClientRole) -> list[dict[str, Any]]:
                 "ready": way is not None,
                 "route": [format_snode(router) for router in hops],
                 "auth": session_auth(session),
+                "refusals": refusal_rows(session),
             }
         )
     return rows

@@ -22,8 +22,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import TO_EXIT
+from lokinet_node.session.messages import encode_message
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
-from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_EXIT4, TYPE_MESSAGE, Plaintexts
+from lokinet_node.session.plaintexts import (
+    PLAINTEXT,
+    TYPE_EXIT4,
+    TYPE_MESSAGE,
+    TYPE_PACKET,
+    Plaintexts,
+)
 from lokinet_node.wire.ip import HOST_UNKNOWN, PROHIBITED, icmp_unreachable
 
 if TYPE_CHECKING:
@@ -272,11 +279,21 @@ class Traffic:
     ) -> None:
         sink = self._write_packet
         door.deliver(remote, source, self._incoming, count, self._merger, sink, now)
-        answers = [] if door.provider is None else door.provider.take_answers()
-        for answer in answers:
+        if door.provider is None:
+            return
+        for answer in door.provider.take_answers():
             self.packet(bytearray(NO_OFFLOAD + answer), VNET_HEADER + len(answer), now)
-        if answers:
+        for client, hint in door.provider.take_hints():
+            self._tell(client, encode_message(hint), now)
+        self.flush(now)
+
+    def _tell(self, remote: Remote, content: bytes, now: Micros) -> None:
+        """A session message among the packets: the same records carry both."""
+        if remote is not self._remote or self._rows == ROWS:
             self.flush(now)
+        self._remote = remote
+        self._outgoing.put(self._rows, TYPE_MESSAGE, content)
+        self._rows += 1
 
     def _write(self, remote: Remote, incoming: Plaintexts, types: bytes, now: Micros) -> None:
         """Rows of a remote, of these types, as packets from its mapped address or of an exit."""
@@ -286,7 +303,8 @@ class Traffic:
             self.drops[Drop.NO_ADDRESS] += count
             return
         self.addresses.touch(source)
-        self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
+        if TYPE_PACKET in types:
+            self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
         if TYPE_EXIT4 in types and self.door is not None:
             self._exit_records(self.door, remote, source, count, now)
 

@@ -7,6 +7,7 @@ Payloads of the handshake, and session messages, which are the content of record
     message     kind 1 | introductions: number 4, introductions | received: number 4
                        | ping, pong: token 8 | close: reason 1
                        | auth, auth result: see auth_messages.py
+                       | refused: see refused.py
 
 `sign` is the one bit that the X25519 form of a `.loki` key leaves out: the top bit of the key's
 last byte. Every `decode_` raises WireError only. docs/wire.md, section 8.
@@ -29,6 +30,7 @@ from lokinet_node.session.auth_messages import (
     encode_auth,
     encode_auth_result,
 )
+from lokinet_node.session.refused import Refused, decode_refused, encode_refused
 from lokinet_node.wire.introset import (
     INTRODUCTION_SIZE,
     Introduction,
@@ -65,6 +67,7 @@ class MessageKind(IntEnum):
     CLOSE = 5
     AUTH = 6
     AUTH_RESULT = 7
+    REFUSED = 8
 
 
 class CloseReason(IntEnum):
@@ -128,7 +131,9 @@ class Close:
     reason: int
 
 
-SessionMessage: TypeAlias = Introductions | Received | Ping | Pong | Close | Auth | AuthResult
+SessionMessage: TypeAlias = (
+    Introductions | Received | Ping | Pong | Close | Auth | AuthResult | Refused
+)
 
 
 def encode_opening(opening: Opening) -> bytes:
@@ -186,6 +191,8 @@ def encode_message(message: SessionMessage) -> bytes:
             kind, body = MessageKind.AUTH, encode_auth(message)
         case AuthResult():
             kind, body = MessageKind.AUTH_RESULT, encode_auth_result(message)
+        case Refused():
+            kind, body = MessageKind.REFUSED, encode_refused(message)
     return bytes((kind,)) + body
 
 
@@ -225,4 +232,5 @@ _DECODERS: Final[dict[int, Callable[[bytes], SessionMessage]]] = {
     MessageKind.CLOSE: lambda data: Close(data[0]),
     MessageKind.AUTH: decode_auth,
     MessageKind.AUTH_RESULT: decode_auth_result,
+    MessageKind.REFUSED: decode_refused,
 }

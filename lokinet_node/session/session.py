@@ -7,6 +7,7 @@ which does all that is due and says in `deadline` when it wants the next one. do
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.errors import WireError
@@ -31,6 +32,7 @@ from lokinet_node.session.messages import (
     decode_message,
 )
 from lokinet_node.session.outlet import Outlet, Sending
+from lokinet_node.session.refused import Refused
 from lokinet_node.session.routes import PIVOTS_WANTED, RouteBook, own_introductions
 from lokinet_node.session.states import Closed, Connecting, Established, State
 from lokinet_node.session.verdict import Condition, Verdict, judge
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from lokinet_node.session.streams import ReceiveStream
     from lokinet_node.wire.introset import Introduction, Introset
 
+MOST_REFUSALS: Final = 4
 UNCONFIRMED_LIFE: Final[Micros] = MINUTE
 """A caller that does not use its keys is forgotten after this."""
 MOST_UNCONFIRMED: Final = 4
@@ -87,6 +90,7 @@ class Session:
         "is_dialler",
         "last_heard",
         "last_used",
+        "refusals",
         "remote",
         "state",
         "watch",
@@ -107,6 +111,8 @@ class Session:
         self.announcer = Announcer()
         self.watch = Watch(home.entropy, now)
         self.dial: Dial | None = None
+        self.refusals: deque[tuple[Micros, Refused]] = deque(maxlen=MOST_REFUSALS)
+        """What an exit said last about packets it did not pass on."""
         self._home = home
         self._outlet = Outlet(remote, home, self.epochs, self.book)
         self.admission = Admission(remote, home, self._outlet)
@@ -240,11 +246,18 @@ class Session:
                 self._outlet.prove(self.watch.pong(token, now))
             case Close():
                 self._end("closed by the remote", now)
+            case Auth() | AuthResult() | Refused():
+                self._learn_of_rights(message, now)
+        self.tick(now)
+
+    def _learn_of_rights(self, message: Auth | AuthResult | Refused, now: Micros) -> None:
+        match message:
             case Auth():
                 self.admission.asked(message)
             case AuthResult():
                 self.admission.answered(message, now)
-        self.tick(now)
+            case Refused():
+                self.refusals.append((now, message))
 
     def authorise(self, now: Micros) -> None:
         """Ask the remote to let us in; an Authorised will follow."""

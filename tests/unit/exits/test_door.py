@@ -15,6 +15,7 @@ from lokinet_node.session.addresses import Remote
 from lokinet_node.session.exit_rows import ExitRun
 from lokinet_node.session.merge import Merger
 from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_EXIT4, TYPE_PACKET, Plaintexts
+from lokinet_node.session.refused import Refused
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.packets import delivered, echo, udp
 from lokinet_node.wire.ip import HOST_UNREACHABLE, ICMP, UDP
@@ -53,6 +54,9 @@ class OpenExit:
     ) -> bool:
         self.runs.append(run)
         return run.destination not in self.refused
+
+    def take_hints(self) -> list[tuple[Remote, Refused]]:
+        return []
 
     def take_answers(self) -> list[bytes]:
         return []

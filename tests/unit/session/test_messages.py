@@ -26,6 +26,7 @@ from lokinet_node.session.messages import (
     encode_opening,
 )
 from lokinet_node.session.plaintexts import MAX_CONTENT
+from lokinet_node.session.refused import Refused
 from lokinet_node.wire.introset import Introduction
 
 
@@ -50,6 +51,14 @@ MESSAGES: list[tuple[SessionMessage, bytes]] = [
     (Auth(0xFFFFFFFF, ""), b"\x06\xff\xff\xff\xff\0"),
     (AuthResult(7, AuthCode.PAYME, "1 \u20ac"), b"\x07\0\0\0\x07\x04\x051 \xe2\x82\xac"),
     (AuthResult(0, AuthCode.OKAY), b"\x07\0\0\0\0\0\0"),
+    (
+        Refused(2, 6, 25, b"\xc0\0\2\7", 3),
+        b"\x08\x02\x06\0\x19\xc0\0\2\7\0\0\0\x03",
+    ),
+    (
+        Refused(200, 1, 0, bytes(15) + b"\1", 0xFFFFFFFF),
+        b"\x08\xc8\x01\0\0" + bytes(15) + b"\1\xff\xff\xff\xff",
+    ),
 ]
 
 
@@ -80,6 +89,10 @@ def test_a_message_has_these_bytes(message: SessionMessage, data: bytes) -> None
         b"\x07\0\0\0\1\0",
         b"\x07\0\0\0\1\5\0",
         b"\x07\0\0\0\1\1\xc9" + bytes(201),
+        b"\x08" + bytes(11),
+        b"\x08" + bytes(13),
+        b"\x08" + bytes(23),
+        b"\x08" + bytes(25),
     ],
 )
 def test_other_bytes_are_no_message(data: bytes) -> None:

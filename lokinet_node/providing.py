@@ -1,0 +1,84 @@
+"""An exit, wired: its rules with the files they name, and what its machine is and stands in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lokinet_node.base.addresses import Range, is_bogon, parse_ipv4
+from lokinet_node.base.units import SECOND
+from lokinet_node.drivers.files import read_file
+from lokinet_node.drivers.routes import used_ranges
+from lokinet_node.exits.countries import ranges_of_countries
+from lokinet_node.exits.exit_range import ExitRange, parse_exit_range
+from lokinet_node.exits.policy import Policy, Rules
+from lokinet_node.exits.provider import ExitProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lokinet_node.base.units import Micros
+    from lokinet_node.node.config_exit import ExitConfig
+
+LOOK_PAUSE: Final[Micros] = 30 * SECOND
+"""Between two looks at the machine's addresses: a new one is not to be reached through the exit."""
+COUNTRY_FILE_LIMIT: Final = 1 << 26
+_WHOLE: Final = 32
+
+
+class Providing:
+    """The provider of one node; `look` keeps it from passing packets on to its own machine."""
+
+    def __init__(self, config: ExitConfig, tun: Range, underlay: str | None) -> None:
+        """Reads the country file. OperatorError: it cannot be used.
+
+        Args:
+            config: what its owner wants.
+            tun: own address and range of the tun.
+            underlay: the address its links start from; None where the kernel chooses.
+        """
+        self._tun = tun
+        self._underlay = underlay
+        self._policy = Policy(_rules(config), own_ranges(used_ranges(), tun, underlay))
+        self._looked: Micros = 0
+        self.provider = ExitProvider(self._policy)
+
+    def look(self, now: Micros) -> None:
+        """Look at the addresses of the machine, if it is time."""
+        if now >= self._looked + LOOK_PAUSE:
+            self._looked = now
+            self._policy.stand_in(own_ranges(used_ranges(), self._tun, self._underlay))
+
+
+def own_ranges(used: Iterable[Range], tun: Range, underlay: str | None) -> list[ExitRange]:
+    """What an exit must never be a way into: its addresses, its tun, a private underlay.
+
+    A public underlay is the internet: its neighbours are as reachable as anybody.
+    """
+    own = [parse_exit_range(f"{tun}")]
+    for range_ in used:
+        own.append(parse_exit_range(str(Range(range_.address, _WHOLE))))
+        if underlay is None:
+            continue
+        address = parse_ipv4(underlay)
+        if address in range_ and is_bogon(address):
+            own.append(parse_exit_range(str(range_)))
+    return own
+
+
+def _rules(config: ExitConfig) -> Rules:
+    countries = {*config.allowed_countries, *config.denied_countries}
+    found: dict[str, tuple[ExitRange, ...]] = {}
+    if config.country_file is not None:
+        text = read_file(config.country_file, COUNTRY_FILE_LIMIT).decode(errors="replace")
+        found = ranges_of_countries(text, config.country_file, countries)
+    allowed = [one for country in config.allowed_countries for one in found[country]]
+    denied = [one for country in config.denied_countries for one in found[country]]
+    return Rules(
+        owned=config.owned,
+        allowed=config.allowed,
+        denied=config.denied,
+        whitelist=config.whitelist,
+        denied_services=config.denied_services,
+        allowed_countries=tuple(allowed) if config.allowed_countries else None,
+        denied_countries=tuple(denied),
+    )

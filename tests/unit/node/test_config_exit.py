@@ -1,0 +1,110 @@
+"""The keys of an exit: what they mean, and a line and a sentence for what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lokinet_node.base.addresses import parse_range
+from lokinet_node.base.errors import OperatorError
+from lokinet_node.node.config import ConfigError, Role, Source, Surroundings, parse_config
+from lokinet_node.node.config_exit import ExitConfig
+from lokinet_node.providing import Providing
+
+FULL = """[network]
+exit=1
+owned-range=192.0.2.0/24
+traffic-whitelist=tcp
+traffic-whitelist=udp/domain
+[exit]
+allow-range=0.0.0.0/0
+deny-range=198.51.100.0/24
+deny=tcp/smtp
+country-file=countries.txt
+allow-country=nl
+deny-country=DE
+"""
+
+
+def read(
+    text: str, role: Role = Role.CLIENT, directory: str = "/data", *, exists: bool = True
+) -> ExitConfig | None:
+    around = Surroundings("/etc/node", directory, lambda path: exists or path == directory)
+    seed = "[bootstrap]\nseed-node=1\n"
+    return parse_config([Source("0.ini", text + seed)], role, around).exit
+
+
+def problems(text: str, *, exists: bool = True) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(text, exists=exists)
+    return str(caught.value).splitlines()
+
+
+def test_nobody_is_an_exit_unless_told() -> None:
+    assert read("") is None
+    assert read("[network]\nexit=0\n") is None
+    assert read("[exit]\n") is None
+
+
+def test_all_keys_of_an_exit() -> None:
+    config = read(FULL)
+    assert config is not None
+    assert config.country_file == "/data/countries.txt"
+    assert [str(one) for one in (*config.owned, *config.allowed, *config.denied)] == [
+        "192.0.2.0/24",
+        "0.0.0.0/0",
+        "198.51.100.0/24",
+    ]
+    assert [str(one) for one in (*config.whitelist, *config.denied_services)] == [
+        "tcp",
+        "udp/53",
+        "tcp/25",
+    ]
+    assert (config.allowed_countries, config.denied_countries) == (("NL",), ("DE",))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[network]\nexit=maybe\n", 2, "not one of"),
+        ("[network]\nowned-range=10.0.0.0/8\n", 2, "without exit=1"),
+        ("[network]\nexit=0\ntraffic-whitelist=tcp\n", 3, "without exit=1"),
+        ("[exit]\ndeny=tcp/25\n", 2, "without exit=1"),
+        ("[network]\nexit=1\ntype=null\n", 2, "needs a tun"),
+        ("[network]\nexit=1\nreachable=0\n", 2, "must be reachable"),
+        ("[network]\nexit=1\nowned-range=10.0.0.0/33\n", 3, "not a range"),
+        ("[network]\nexit=1\ntraffic-whitelist=tpc\n", 3, "neither one of"),
+        ("[network]\nexit=1\n[exit]\nallow-range=everything\n", 4, "not a range"),
+        ("[network]\nexit=1\n[exit]\ndeny-range=fe80::1%lo\n", 4, "names a link"),
+        ("[network]\nexit=1\n[exit]\ndeny=icmp/8\n", 4, "has no ports"),
+        ("[network]\nexit=1\n[exit]\ndeny=tcp/1\ndeny=tcp/1\n", 5, "said twice"),
+        ("[network]\nexit=1\n[exit]\ncountry-file=x\ndeny-country=NLD\n", 5, "two letters"),
+        ("[network]\nexit=1\n[exit]\nallow-country=NL\n", 4, "needs country-file="),
+        ("[network]\nexit=1\n[exit]\ncountry-file=\n", 4, "empty"),
+        ("[network]\nexit=1\n[exit]\ndenyrange=1\n", 4, "did you mean 'deny-range'"),
+    ],
+)
+def test_a_bad_line_is_named_and_explained(text: str, line: int, words: str) -> None:
+    (found,) = problems(text)
+    assert found.startswith(f"0.ini:{line}: ")
+    assert words in found
+
+
+def test_a_country_file_must_be_there() -> None:
+    (found,) = problems(FULL, exists=False)
+    assert found == "0.ini:10: [exit] country-file=: /data/countries.txt does not exist"
+
+
+def test_a_country_file_is_read_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "countries.txt"
+    file.write_text("203.0.113.0/24 NL\n198.51.100.0/24 DE\n")
+    config = read(FULL, directory=str(tmp_path))
+    assert config is not None
+    rules = Providing(config, parse_range("172.20.0.1/16"), None).provider.policy.rules
+    assert rules.allowed_countries is not None
+    assert [str(one) for one in rules.allowed_countries] == ["203.0.113.0/24"]
+    assert [str(one) for one in rules.denied_countries] == ["198.51.100.0/24"]
+    file.write_text("203.0.113.0/24 NL\noops\n")
+    with pytest.raises(OperatorError, match=r"countries.txt:2: "):
+        Providing(config, parse_range("172.20.0.1/16"), None)
