@@ -26,6 +26,7 @@ from lokinet_node.drivers.selector import BurstSelector
 from lokinet_node.drivers.udp import UdpSocket, source_towards
 from lokinet_node.node.config import Role
 from lokinet_node.node.config_parts import ANY_ADDRESS
+from lokinet_node.routing import Routing
 from lokinet_node.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -87,9 +88,13 @@ class _Process:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
         with contextlib.ExitStack() as stack:
+            # Before the socket: an earlier run's guard would be in the way of choosing its address.
+            routing = Routing(self._config, self._log)
+            stack.callback(routing.close)
             self._udp = UdpSocket(_bind_address(self._config))
             stack.callback(self._udp.close)
-            wiring = Wiring(self._config, self._udp.send, os.urandom, self._now, self._log)
+            send = routing.carried(self._udp.send)
+            wiring = Wiring(self._config, send, os.urandom, self._now, self._log, routing)
             self._wiring = wiring
             stack.callback(wiring.close)
             self._node = wiring.node
@@ -105,6 +110,7 @@ class _Process:
                 raise self._failure
             self._log.info("node.stopping")
             await wiring.stop()
+            routing.release()
 
     def _serve(
         self, stack: contextlib.ExitStack, descriptor: int, reader: Callable[[], bool]

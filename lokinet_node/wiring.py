@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from lokinet_node.node.node import Node
     from lokinet_node.node.traffic import Traffic
     from lokinet_node.providing import Providing
+    from lokinet_node.routing import Routing
     from lokinet_node.wire.contact import Contact
 
 Made = TypeVar("Made")
@@ -71,9 +72,11 @@ class Wiring:
         entropy: Entropy,
         clock: Callable[[], Micros],
         log: Log,
+        routing: Routing,
     ) -> None:
         """Reads key and contact files; OperatorError for what is wrong with them."""
         self._config = config
+        self.routing = routing
         self._clock = clock
         self._log = log
         self._ground = Ground(
@@ -87,6 +90,7 @@ class Wiring:
         self.node, self.role = make(transmit)
         if config.network.has_tun:
             self.tun = Tun(config.network.ifname, config.network.ifaddr)
+            routing.use_tun(self.tun)
             traffic = attach_tun(
                 self.node,
                 self.role,
@@ -104,7 +108,9 @@ class Wiring:
         self._resolver = Resolver(
             self._naming,
             self._naming,
-            Forwarder(upstream, self._naming.tun_range) if upstream else None,
+            Forwarder(upstream, lambda: routing.inside(own), routing.device_towards)
+            if upstream
+            else None,
             config.network.resolve_timeout + SECOND,
             log,
         )
@@ -200,6 +206,7 @@ class Wiring:
             self._listing.after = after
             self._listing.start()
         config = self._config
+        self.routing.serve()
         self.handle_effects()
         if config.api.path is not None:
             self._control = ControlSocket(
@@ -237,6 +244,7 @@ class Wiring:
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
             self._naming.take(effect)
+            self.routing.take(effect, self.node.network.links.by_key.values())
             log_effect(self._log, effect)
         if self.node.network.links.drops[LinkDrop.VERSION] > self._other_versions:
             self._tell_version()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeAlias
 
 import dnslib
@@ -34,6 +35,11 @@ CLASS_IN = 1
 HEADER_SIZE = 12
 
 Labels: TypeAlias = tuple[bytes, ...]
+
+
+_IPV4_HINT = 4
+_IPV6_HINT = 6
+"""Parameters of HTTPS records (RFC 9460, section 14.3.2)."""
 
 
 class Type(IntEnum):
@@ -190,19 +196,30 @@ def fit_datagram(query: Query, answer: bytes) -> bytes:
     return _encode(query, Code.NOERROR, [], [], truncated=True)
 
 
-def addresses_in(data: bytes) -> tuple[list[int], list[bytes]]:
-    """(IPv4, IPv6) of every A and AAAA record in an answer; WireError if it is none."""
+def addresses_in(data: bytes) -> list[IPv4Address | IPv6Address]:
+    """Every address an answer leads to, hints of services included; WireError if it is none."""
     try:
         message: Any = DNSRecord.parse(data)
-        four = [_number(rr.rdata) for rr in message.rr + message.ar if rr.rtype == Type.A]
-        six = [bytes(rr.rdata.data) for rr in message.rr + message.ar if rr.rtype == Type.AAAA]
+        return [found for record in message.rr + message.ar for found in _addresses_of(record)]
     except Exception as error:  # as above
         raise WireError(f"not a DNS message: {type(error).__name__}") from error
-    return four, six
 
 
-def _number(rdata: Any) -> int:
-    return int.from_bytes(bytes(rdata.data), "big")
+def _addresses_of(record: Any) -> list[IPv4Address | IPv6Address]:
+    if record.rtype == Type.A:
+        return [IPv4Address(bytes(record.rdata.data))]
+    if record.rtype == Type.AAAA:
+        return [IPv6Address(bytes(record.rdata.data))]
+    found: list[IPv4Address | IPv6Address] = []
+    if record.rtype == Type.HTTPS:
+        for key, value in record.rdata.params:
+            if key == _IPV4_HINT:
+                found += [IPv4Address(bytes(value[at : at + 4])) for at in range(0, len(value), 4)]
+            elif key == _IPV6_HINT:
+                found += [
+                    IPv6Address(bytes(value[at : at + 16])) for at in range(0, len(value), 16)
+                ]
+    return found
 
 
 def _single_question(message: Any) -> tuple[Labels, int, int]:

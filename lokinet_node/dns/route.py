@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOKI, SNODE = b"loki", b"snode"
 _LOCALHOST = (b"localhost", LOKI)
 _REVERSE = (b"in-addr", b"arpa")
+_REVERSE_LABELS = 6
 _CANARY = (b"use-application-dns", b"net")
 """The name browsers ask for to learn whether they may go round the system's resolver."""
 
@@ -86,9 +87,9 @@ def route(labels: Labels, tun_range: Range | None) -> Target:
     if labels[-1:] == (SNODE,):
         return _route_snode(labels)
     if labels[-2:] == _REVERSE and tun_range is not None:
-        ip = _reversed(labels[:-2])
+        ip = _reversed(labels[-6:-2])
         if ip is not None and ip in tun_range:
-            return Reverse(ip)
+            return Reverse(ip) if len(labels) == _REVERSE_LABELS else Special.NOBODY
     return Special.CANARY if labels == _CANARY else Special.ELSEWHERE
 
 

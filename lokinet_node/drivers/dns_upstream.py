@@ -4,12 +4,16 @@ Each question has a socket of its own, connected, so that its port is random and
 elsewhere never reach it. Servers are asked in turn, twice each, before the asker is told that
 nobody answered. dns/upstream.py says which answer is believed. Over UDP the asker's own EDNS goes
 along, so an answer too long for it says so, and the asker comes again over TCP.
+
+A server in a range that is mapped to an exit is asked through the tun and no other device,
+whatever the routes are: while the exit is down it is not asked at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +21,8 @@ from lokinet_node.base.errors import WireError
 from lokinet_node.dns.upstream import decode_forwarded, encode_forward
 
 if TYPE_CHECKING:
-    from lokinet_node.base.addresses import Endpoint, Range
+    from lokinet_node.base.addresses import Endpoint
+    from lokinet_node.dns.inside import Inside
     from lokinet_node.dns.message import Query
 
 MAX_PENDING = 256
@@ -33,10 +38,19 @@ _Believe: TypeAlias = Callable[[bytes], bytes | None]
 class Forwarder:
     """Asks upstream resolvers; holds nothing between questions."""
 
-    def __init__(self, servers: Sequence[Endpoint], tun_range: Callable[[], Range | None]) -> None:
-        """`tun_range` tells which answers would point into our own network."""
+    def __init__(
+        self,
+        servers: Sequence[Endpoint],
+        inside: Callable[[], Inside],
+        device_towards: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """`inside` tells which answers are not handed on.
+
+        `device_towards` names the device by which alone an address may be reached, if there is one.
+        """
         self._servers = tuple(servers)
-        self._tun_range = tun_range
+        self._inside = inside
+        self._device_towards = device_towards
         self._pending = 0
 
     async def ask(self, query: Query, *, is_stream: bool) -> bytes | None:
@@ -61,7 +75,8 @@ class Forwarder:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[bytes | None] = loop.create_future()
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Question(answered, self._believe(query, sent)), remote_addr=server
+            lambda: _Question(answered, self._believe(query, sent)),
+            sock=await self._connected(server, socket.SOCK_DGRAM),
         )
         try:
             transport.sendto(sent)
@@ -71,7 +86,8 @@ class Forwarder:
 
     async def _ask_stream(self, query: Query, server: Endpoint) -> bytes | None:
         sent = encode_forward(query, os.urandom)
-        reader, writer = await asyncio.open_connection(*server)
+        sock = await self._connected(server, socket.SOCK_STREAM)
+        reader, writer = await asyncio.open_connection(sock=sock)
         try:
             writer.write(len(sent).to_bytes(_LENGTH, "big") + sent)
             size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
@@ -79,8 +95,20 @@ class Forwarder:
         finally:
             writer.close()
 
+    async def _connected(self, server: Endpoint, kind: socket.SocketKind) -> socket.socket:
+        sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            device = self._device_towards(server.ip)
+            if device is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+            await asyncio.get_running_loop().sock_connect(sock, server)
+        except BaseException:  # the deadline too
+            sock.close()
+            raise
+        return sock
+
     def _believe(self, query: Query, sent: bytes) -> _Believe:
-        return lambda received: decode_forwarded(query, sent, received, self._tun_range())
+        return lambda received: decode_forwarded(query, sent, received, self._inside())
 
 
 class _Question(asyncio.DatagramProtocol):

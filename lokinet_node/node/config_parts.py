@@ -89,6 +89,10 @@ class NetworkConfig:
     resolve_timeout: Micros
     services: tuple[SrvRecord, ...]
     """SRV records of the own address, in the order of the file."""
+    auto_routing: bool
+    """The host's routes follow what is mapped to exits (docs/exits/routes.md)."""
+    blackhole_routes: bool
+    """With guards, which outlive the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,8 @@ def read_network(reader: Reader, data_dir: str) -> NetworkConfig:
         blacklist=_read_routers(reader, "blacklist-snode"),
         resolve_timeout=reader.one("network", "path-alignment-timeout", seconds, 30 * SECOND),
         services=_read_services(reader),
+        auto_routing=reader.one("network", "auto-routing", boolean, True),
+        blackhole_routes=reader.one("network", "blackhole-routes", boolean, True),
     )
 
 

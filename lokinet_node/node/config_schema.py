@@ -94,8 +94,8 @@ NETWORK = {
     "exit": Key("act as exit provider: pass packets on to the internet", "0", only=_C),
     "exit-node": Key("exits to use", only=_C, repeated=True, support=_NOT_YET),
     "exit-auth": Key("token for an exit", only=_C, repeated=True, support=_NOT_YET),
-    "auto-routing": Key("routes for exits", only=_C, support=_NOT_YET, harmless=_OFF),
-    "blackhole-routes": Key("leak guard of exits", only=_C, support=_NOT_YET, harmless=_OFF),
+    "auto-routing": Key("lead what is mapped to exits into the tun", "1", only=_C),
+    "blackhole-routes": Key("let nothing of it leave in clear, even if killed", "1", only=_C),
     "owned-range": Key("range this exit serves, as its introset says", only=_C, repeated=True),
     "traffic-whitelist": Key("PROTOCOL[/PORT] this exit serves; none: all", only=_C, repeated=True),
     "srv": Key(

@@ -256,12 +256,18 @@ def test_the_table(name: str, qtype: str, code: str, records: list[str]) -> None
         "1.0.17.172.in-addr.arpa",
         "256.0.16.172.in-addr.arpa",
         "0.16.172.in-addr.arpa",
-        "x.1.0.16.172.in-addr.arpa",
+        "x.1.0.17.172.in-addr.arpa",
         ".",
     ],
 )
 def test_only_names_of_nobody_here_are_forwarded(name: str) -> None:
     assert answer(question(name, "PTR"), ZONE) == Forward()
+
+
+def test_nothing_below_a_reverse_name_of_the_tun_is_forwarded() -> None:
+    assert told(answer(question("lb._dns-sd._udp.1.0.16.172.in-addr.arpa", "PTR"), ZONE))[0] == (
+        "NXDOMAIN"
+    )
 
 
 def test_hidden_dots_do_not_make_a_name_ours_nor_let_ours_out() -> None:

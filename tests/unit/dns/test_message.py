@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lokinet_node.base.errors import WireError
+from lokinet_node.dns.inside import Inside
 from lokinet_node.dns.message import (
     Code,
     Labels,
@@ -55,7 +56,7 @@ def test_any_bytes_are_an_upstream_answer_or_a_wire_error(data: bytes) -> None:
     query = decode_query(QUESTION)
     for received in (data, QUESTION[:2] + data[2:], QUESTION[:2] + b"\x80" + data[3:]):
         try:
-            decode_forwarded(query, QUESTION, received, None)
+            decode_forwarded(query, QUESTION, received, Inside())
         except WireError:
             continue
     try:

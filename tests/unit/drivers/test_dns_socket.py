@@ -16,6 +16,7 @@ from lokinet_node.base.ids import LokiAddress, RouterID
 from lokinet_node.base.names import parse_key
 from lokinet_node.base.srv import SrvRecord, parse_srv
 from lokinet_node.base.units import SECOND, Micros
+from lokinet_node.dns.inside import Inside
 from lokinet_node.drivers import dns_resolver, dns_socket, dns_upstream
 from lokinet_node.drivers.dns_resolver import Resolver
 from lokinet_node.drivers.dns_socket import DnsServer
@@ -274,12 +275,18 @@ def test_other_names_are_forwarded_and_ours_never_are() -> None:
         dead, dead_protocol = await upstream(lambda _: None)
         dead_protocol.transport.close()
         address, protocol = await upstream(respond)
-        forwarder = Forwarder([dead, address], KnownZone().tun_range)
+        forwarder = Forwarder([dead, address], Inside)
         server = DnsServer(resolver(forwarder))
         (bound,) = await server.open([ANYWHERE])
         async with asyncio.timeout(20):
             assert await ask(bound, packed("Example.com")) == ("NOERROR", ["192.0.2.7"])
-            for ours in (NAME, "no.LOKI", "x.snode", "4.0.16.172.in-addr.arpa"):
+            for ours in (
+                NAME,
+                "no.LOKI",
+                "x.snode",
+                "4.0.16.172.in-addr.arpa",
+                "lb.1.0.16.172.in-addr.arpa",
+            ):
                 assert (await ask(bound, packed(ours)))[0] == "NXDOMAIN"
         await server.close()
         protocol.transport.close()
@@ -330,7 +337,7 @@ def test_what_is_asked_over_tcp_is_forwarded_over_tcp() -> None:
     async def main() -> None:
         upstream_server = await asyncio.start_server(answer, *ANYWHERE)
         address = Endpoint(*upstream_server.sockets[0].getsockname())
-        forwarder = Forwarder([address], KnownZone().tun_range)
+        forwarder = Forwarder([address], Inside)
         server = DnsServer(resolver(forwarder))
         (bound,) = await server.open([ANYWHERE])
         async with asyncio.timeout(20):
@@ -352,7 +359,7 @@ def test_an_upstream_that_lies_or_sleeps_is_waited_out(monkeypatch: pytest.Monke
 
     async def main() -> None:
         address, protocol = await upstream(lie)
-        forwarder = Forwarder([address], KnownZone().tun_range)
+        forwarder = Forwarder([address], Inside)
         server = DnsServer(resolver(forwarder))
         (bound,) = await server.open([ANYWHERE])
         assert await ask(bound, packed("example.com")) == ("SERVFAIL", [])
@@ -367,7 +374,7 @@ def test_an_upstream_that_lies_or_sleeps_is_waited_out(monkeypatch: pytest.Monke
 
 def test_questions_upstream_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dns_upstream, "MAX_PENDING", 0)
-    forwarder = Forwarder([Endpoint("127.0.0.1", 9)], KnownZone().tun_range)
+    forwarder = Forwarder([Endpoint("127.0.0.1", 9)], Inside)
 
     async def body(server: Endpoint) -> None:
         assert await ask(server, packed("example.com")) == ("SERVFAIL", [])

@@ -201,10 +201,19 @@ def test_keys_without_meaning_here_warn_and_are_ignored(role: Role, text: str, n
 
 @pytest.mark.parametrize(
     "line",
-    ["exit=0", "auth=none", "auto-routing=off", "profiling=1", "save-profiles=0", "ip6-range="],
+    ["exit=0", "auth=none", "profiling=1", "save-profiles=0", "ip6-range="],
 )
 def test_unsupported_features_may_be_switched_off(line: str) -> None:
     assert client(f"[network]\n{line}\n").warnings == ()
+
+
+def test_routes_follow_exits_unless_that_is_switched_off() -> None:
+    network = client().network
+    assert network.auto_routing
+    assert network.blackhole_routes
+    network = client("[network]\nauto-routing=off\nblackhole-routes=0\n").network
+    assert not network.auto_routing
+    assert not network.blackhole_routes
 
 
 def test_who_is_let_in_and_no_token_shows() -> None:
@@ -218,6 +227,7 @@ def test_who_is_let_in_and_no_token_shows() -> None:
 
 
 BAD_CLIENT = [
+    ("[network]\nauto-routing=maybe\n", 2, "'maybe' is not one of"),
     ("[network]\nhosp=4\n", 2, "unknown key 'hosp' in [network], did you mean 'hops'?"),
     ("[newtork]\nhops=4\n", 1, "unknown section [newtork], did you mean 'network'?"),
     ("[dns]\n\n[newtork]\n", 3, "unknown section [newtork], did you mean 'network'?"),

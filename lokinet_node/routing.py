@@ -1,0 +1,170 @@
+"""The host's routes while exits are used: what a running node tells drivers/exit_routes.py.
+
+Rules: an address gets its host route before the first datagram goes there, and loses it with its
+link; what the kernel tells within a moment is looked at together; routes are released when the
+node ends as it was told to, and left as a guard by whatever else ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Final
+
+from lokinet_node.base.errors import OperatorError
+from lokinet_node.dns.inside import Inside
+from lokinet_node.drivers.exit_routes import ExitRoutes, describe
+from lokinet_node.drivers.keyfiles import read_contacts
+from lokinet_node.exits.consumer import ExitsChanged
+from lokinet_node.exits.routes import covered
+from lokinet_node.link.events import LinkDown
+from lokinet_node.node.config import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lokinet_node.base.addresses import Range
+    from lokinet_node.drivers.log import Log
+    from lokinet_node.drivers.tun import Tun
+    from lokinet_node.exits.routes import Network, Route
+    from lokinet_node.link.link import Address, Link
+    from lokinet_node.node.config import Config
+
+GATHER_S: Final = 0.02
+"""A change of network is many changes of routes."""
+
+
+class Routing:
+    """Exit routes of one node; does nothing on routers and with auto-routing=0."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        """Takes over the guard of an earlier run: its bootstrap routers are reached at once."""
+        self._log = log
+        self._routes: ExitRoutes | None = None
+        self._ranges: tuple[Network, ...] = ()
+        self._tun = ""
+        self._known: set[Address] = set()
+        self._pending: asyncio.TimerHandle | None = None
+        network = config.network
+        if config.role is Role.ROUTER or not (network.has_tun and network.auto_routing):
+            return
+        try:
+            self._routes = ExitRoutes(self._refused, has_guard=network.blackhole_routes)
+        except OSError as error:
+            log.warn("routes.unread", reason=describe(error))
+            return
+        if self._routes.holds_guard:
+            log.warn(
+                "routes.held",
+                hint="an earlier run was killed; nothing leaves in clear until an exit is mapped"
+                " and unmapped, or this node ends",
+            )
+            for path in config.bootstrap_files:
+                for contact in read_contacts(path):
+                    self._routes.add_relay(contact.ip)
+
+    def carried(
+        self, send: Callable[[Address, memoryview], None]
+    ) -> Callable[[Address, memoryview], None]:
+        """`send`, whose datagrams never enter the tun."""
+        routes, known = self._routes, self._known
+        if routes is None:
+            return send
+
+        def send_past_the_tun(address: Address, view: memoryview) -> None:
+            if address not in known:
+                known.add(address)
+                routes.add_relay(address[0])
+            send(address, view)
+
+        return send_past_the_tun
+
+    def use_tun(self, tun: Tun) -> None:
+        """Where mapped ranges lead."""
+        self._tun = tun.name
+        if self._routes is not None:
+            self._routes.use_tun(tun.name, carries_ipv6=False)
+
+    def exits_changed(self, ranges: Iterable[Network]) -> None:
+        """Exactly these ranges are mapped to exits now; none: routes are as without exits."""
+        self._ranges = tuple(ranges)
+        routes = self._routes
+        if routes is None:
+            return
+        try:
+            if not routes.map(self._ranges):
+                raise OperatorError(
+                    "another node of this host leads exits' ranges through its tun; end it, or"
+                    " give one of them a network namespace or auto-routing=0"
+                )
+        except (OSError, OperatorError) as error:
+            reason = describe(error) if isinstance(error, OSError) else str(error)
+            self._log.error("routes.failed", reason=reason)
+        else:
+            self._log.info("routes.changed", ranges=len(self._ranges))
+
+    def inside(self, tun: Range | None) -> Inside:
+        """What an upstream's answer must not name now."""
+        return Inside(tun, self._ranges)
+
+    def device_towards(self, ip: str) -> str | None:
+        """The tun, for an address that is mapped to an exit, with or without auto-routing."""
+        address = IPv4Address(ip)
+        if address.is_loopback:
+            return None
+        is_mapped = any(
+            isinstance(one, IPv4Network) and address in one for one in covered(self._ranges)
+        )
+        return self._tun if is_mapped and self._tun else None
+
+    def take(self, effect: object, links: Iterable[Link]) -> None:
+        """What the node noted, and its links: one that ended needs no route."""
+        if isinstance(effect, ExitsChanged):
+            self.exits_changed(range_.network for range_ in effect.ranges)
+        if self._routes is None or not isinstance(effect, LinkDown):
+            return
+        live = {link.address for link in links}
+        self._known &= live
+        self._guarded(lambda routes: routes.keep_relays(ip for ip, _ in live))
+
+    def serve(self) -> None:
+        """Follow what the kernel tells."""
+        if self._routes is not None:
+            asyncio.get_running_loop().add_reader(self._routes.fileno(), self._heard)
+
+    def release(self) -> None:
+        """The node ends as it was told to: routes are as before."""
+        self._guarded(lambda routes: routes.release())
+
+    def close(self) -> None:
+        """Follow nothing more; what routes there are stay."""
+        if self._routes is None:
+            return
+        if self._pending is not None:
+            self._pending.cancel()
+        self._routes.close()
+
+    def _heard(self) -> None:
+        if self._routes is None:
+            return
+        self._routes.heard()
+        if self._pending is None:
+            loop = asyncio.get_running_loop()
+            self._pending = loop.call_later(GATHER_S, self._mend)
+
+    def _mend(self) -> None:
+        self._pending = None
+        self._guarded(lambda routes: routes.mend())
+
+    def _guarded(self, act: Callable[[ExitRoutes], None]) -> None:
+        if self._routes is None:
+            return
+        try:
+            act(self._routes)
+        except OSError as error:
+            self._log.error("routes.failed", reason=describe(error))
+
+    def _refused(self, verb: str, route: Route, error: OSError) -> None:
+        self._log.error(
+            "routes.refused", verb=verb, network=str(route.network), reason=describe(error)
+        )
