@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypedDict
 from urllib.parse import quote
 
-ALL = ("node", "web", "tools", "voip")
+ALL = ("node", "web", "tools", "clearnet", "voip")
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".artifacts" / "images"
 CONFINED = ("--rm", "--network=none", "--cap-drop=ALL", "--read-only")

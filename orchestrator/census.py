@@ -55,7 +55,7 @@ class Census:
         return self.names.get(address) or f"{address[:SHOWN_OF_A_STRANGER]}…"
 
     def role(self, node: str) -> str:
-        """Router, client, service."""
+        """Router, client, service, chain, exit, server."""
         return self.observed.nodes[node].labels.get("role", "")
 
 
@@ -103,6 +103,12 @@ def _heard_of(statuses: Iterable[Status], underlay: Mapping[str, str]) -> dict[s
 
 
 def _ask(node: ObservedNode) -> Status:
+    """A server of the clearnet has nothing to say, but runs or not."""
+    if node.labels.get("role") == "server":
+        for name, program in node.processes.items():
+            if program.exit_code is not None:
+                raise CheckFailed(f"{name} ended with {program.exit_code}")
+        return {}
     process = node.processes.get(NODE_PROCESS)
     if process is not None and process.exit_code is not None:
         raise CheckFailed(f"{NODE_PROCESS} ended with {process.exit_code}")

@@ -5,7 +5,7 @@ Only the words; how a check is made is in `checks/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -199,31 +199,38 @@ class Expectation(Strict):
 
 
 def expectation_problems(
-    tests: Sequence[Expectation], tuns: Mapping[str, bool]
+    tests: Sequence[Expectation], tuns: Mapping[str, bool], servers: Collection[str] = ()
 ) -> Iterator[Problem]:
     """References to nodes that are not there, or that cannot do what is asked of them.
 
     Args:
         tests: of a topology.
         tuns: whether a node has a tun, by its name.
+        servers: nodes of the clearnet, which have no tun and are asked at their own address.
     """
     for number, test in enumerate(tests):
         where: Location = ("tests", number, test.kind)
         check = test.check
-        yield from _node((*where, "from"), check.from_, tuns)
+        yield from _node((*where, "from"), check.from_, tuns, servers)
         if isinstance(check, DnsCheck):
             if "." not in check.name:
-                yield from _node((*where, "name"), check.name, tuns)
-        elif "." not in check.to:
+                yield from _node((*where, "name"), check.name, tuns, servers)
+        elif isinstance(check, OnsCheck):
+            yield from _node((*where, "to"), check.to, tuns, servers)
+        elif "." not in check.to and check.to not in servers:
             yield from _node((*where, "to"), check.to, tuns)
-        elif isinstance(check, UdpEchoCheck) and check.port is None:
+        elif "." in check.to and isinstance(check, UdpEchoCheck) and check.port is None:
             text = f"{check.to!r} is no node: say at which port of it an echo answers"
             yield Problem((*where, "to"), text)
 
 
-def _node(location: Location, name: str, tuns: Mapping[str, bool]) -> Iterator[Problem]:
+def _node(
+    location: Location, name: str, tuns: Mapping[str, bool], servers: Collection[str] = ()
+) -> Iterator[Problem]:
     if name not in tuns:
         hint = did_you_mean(name, tuns) or f": there are {', '.join(tuns)}"
         yield Problem(location, f"no node {name!r}{hint}")
+    elif name in servers:
+        yield Problem(location, f"{name} is a server of the clearnet: it knows nothing of Lokinet")
     elif not tuns[name]:
         yield Problem(location, f"{name} has no tun device: write `tun: true` in its group")

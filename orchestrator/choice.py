@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.engine.client import Engine
-from orchestrator.engine.subnets import Taken, free_underlay, taken_by_engine, taken_by_machine
+from orchestrator.engine.subnets import (
+    Taken,
+    free_clearnet,
+    free_underlay,
+    taken_by_engine,
+    taken_by_machine,
+)
 from orchestrator.errors import HostUnfit, OperatorError, UsageError
 from orchestrator.homes import BACKENDS, BackendName, Home
 from orchestrator.world import syscalls
@@ -66,10 +72,15 @@ def choose(wish: Wish, by: str, netns_problem: Problem, docker_problem: Problem)
     raise HostUnfit(f"{problem} (containers will not do either: {other})")
 
 
-def settle(backend: BackendName, underlay: str) -> tuple[Home, Taken | None]:
+def settle(backend: BackendName, underlay: str, clearnet: str = "") -> tuple[Home, Taken | None]:
     """Where exactly; containers may have to give way to others' addresses, and to whose.
 
-    Raises HostUnfit where every /16 is taken.
+    Raises HostUnfit where every /16 is taken, or every range for a clearnet.
+
+    Args:
+        backend: the kind of place.
+        underlay: the /16 that is wanted for the links.
+        clearnet: the range that is wanted for the clearnet; empty: there is none.
     """
     if backend == "netns":
         return Home(), None
@@ -84,7 +95,19 @@ def settle(backend: BackendName, underlay: str) -> tuple[Home, Taken | None]:
             f"no free addresses for the links: {underlay} has {in_the_way and in_the_way.by}, and "
             "others have 10.78.0.0/16 to 10.127.0.0/16: `docker network ls` shows the engine's"
         )
-    return Home("docker", free), in_the_way
+    return Home("docker", free, _free_clearnet(clearnet, taken)), in_the_way
+
+
+def _free_clearnet(wanted: str, taken: list[Taken]) -> str:
+    if not wanted:
+        return ""
+    free = free_clearnet(wanted, taken)
+    if free is None:
+        raise HostUnfit(
+            "no free addresses for the clearnet: the engine has networks at all three ranges "
+            "for documentation: take a network with exits down: `testnet list` shows them"
+        )
+    return free
 
 
 def user_problem() -> str | None:

@@ -16,6 +16,10 @@ from orchestrator.page import way_between
 __all__ = ["Graph", "Link", "Vertex", "WayThrough", "graph_of"]
 
 
+CLEARNET = "clearnet"
+"""State of a link that is none of Lokinet's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vertex:
     """A node."""
@@ -71,7 +75,17 @@ def graph_of(census: Census) -> Graph:
         Vertex(name, census.role(name), node.address, name in census.statuses)
         for name, node in census.observed.nodes.items()
     )
-    return Graph(vertices, _links(census), tuple(_ways(census)))
+    links = [*_links(census), *_clearnet(census)]
+    return Graph(vertices, tuple(links), tuple(_ways(census)))
+
+
+def _clearnet(census: Census) -> Iterator[Link]:
+    """Each exit with each server: they are in one network."""
+    roles = {name: census.role(name) for name in census.observed.nodes}
+    exits = [name for name, role in roles.items() if role == "exit"]
+    for server in (name for name, role in roles.items() if role == "server"):
+        for exit_node in exits:
+            yield Link(exit_node, server, CLEARNET, None)
 
 
 def _links(census: Census) -> tuple[Link, ...]:

@@ -22,3 +22,5 @@ class Home:
     underlay: str = ""
     """The /16 of the links; empty: the topology's. Containers share the machine's addresses with
     others, so it may be another one."""
+    clearnet: str = ""
+    """The same of the clearnet, where the topology has one."""

@@ -99,7 +99,11 @@ def read_owner(path: Path) -> Owner | None:
             Path(first["state"]),
             Path(first["run"]),
             str(first.get("at", "")),
-            Home(first.get("backend", "netns"), str(first.get("underlay", ""))),
+            Home(
+                first.get("backend", "netns"),
+                str(first.get("underlay", "")),
+                str(first.get("clearnet", "")),
+            ),
         )
     except (OSError, KeyError, TypeError, ValueError):
         return None
@@ -135,6 +139,7 @@ def _first_line(owner: Owner) -> str:
             "at": owner.since,
             "backend": owner.home.backend,
             "underlay": owner.home.underlay,
+            "clearnet": owner.home.clearnet,
         }
     )
 

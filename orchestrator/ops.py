@@ -14,6 +14,7 @@ from orchestrator.registry import ObservedRegistry, RegisterRouters, Registry, S
 
 __all__ = [
     "CHAIN_PROCESS",
+    "CLEARNET_PREFIX_LENGTH",
     "CreateKeys",
     "CreateNetwork",
     "CreateNode",
@@ -40,11 +41,12 @@ __all__ = [
     "subject",
 ]
 
-Role = Literal["router", "service", "client", "chain"]
+Role = Literal["router", "service", "client", "chain", "exit", "server"]
 NODE_PROCESS = "lokinet"
 """The name of the onion router's process on every node; applications have their own names."""
 CHAIN_PROCESS = "oxend"
 """What runs on the chain's node instead."""
+CLEARNET_PREFIX_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class ProcessSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """One node: a namespace with an address on the underlay, files, and programs."""
+    """One node: a namespace with an address on the underlay or the clearnet, files, programs."""
 
     name: str
     role: Role
@@ -114,6 +116,15 @@ class NodeSpec:
     """Files of other nodes that it reads, absolute."""
     tools: Image | None = None
     """Where programs come from images: what people run in it comes from this one."""
+    clearnet: str = ""
+    """Its address on the clearnet: of a server the same as `address`, of an exit one more."""
+    rules: str = ""
+    """Its packet filter, in nftables' language; who has one forwards packets."""
+
+    @property
+    def is_on_underlay(self) -> bool:
+        """All but servers."""
+        return self.address != self.clearnet
 
 
 @dataclass(frozen=True, slots=True)

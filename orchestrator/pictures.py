@@ -12,12 +12,21 @@ from orchestrator.graph import Graph
 
 __all__ = ["dot", "mermaid"]
 
-DOT_SHAPES = {"router": "ellipse", "client": "house", "service": "box", "chain": "cylinder"}
+DOT_SHAPES = {
+    "router": "ellipse",
+    "client": "house",
+    "service": "box",
+    "chain": "cylinder",
+    "exit": "rarrow",
+    "server": "component",
+}
 MERMAID_SHAPES = {
     "router": ("([", "])"),
     "client": (">", "]"),
     "service": ("[", "]"),
     "chain": ("[(", ")]"),
+    "exit": ("[/", "/]"),
+    "server": ("[[", "]]"),
 }
 COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 

@@ -23,6 +23,9 @@ PACKAGES = {
     "nginx": "nginx-light",
     "curl": "curl",
     "ping": "iputils-ping",
+    "nft": "nftables",
+    "dnsmasq": "dnsmasq-base",
+    "aiosmtpd": "python3-aiosmtpd",
 }
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs of nodes are looked for: the PATH they are given."""

@@ -1,43 +1,39 @@
 """`Topology` → `Desired`: every configuration file as text, every command line, no effect.
 
-The ini files hold Lokinet's own keys; the nginx configuration knows nothing of Lokinet.
+The ini files hold Lokinet's own keys.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.applications import NginxApp
 from orchestrator.directories import Places
 from orchestrator.fingerprints import fingerprint
-from orchestrator.ops import NODE_PROCESS, Desired, Image, KeyRequest, NodeSpec, ProcessSpec
-from orchestrator.render_chain import chain_node, lokid_section, registry_of
-from orchestrator.render_images import in_images
-from orchestrator.topology import (
+from orchestrator.groups import (
     ChainGroup,
     ClientGroup,
-    CommandApp,
-    Member,
-    NginxApp,
+    ExitGroup,
     RouterGroup,
+    ServerGroup,
     ServiceGroup,
-    Topology,
-    members,
 )
+from orchestrator.ops import NODE_PROCESS, Desired, Image, KeyRequest, NodeSpec, ProcessSpec
+from orchestrator.render_apps import command_process, nginx_files, nginx_process
+from orchestrator.render_chain import chain_node, lokid_section, registry_of
+from orchestrator.render_clearnet import EXIT_IFNAME, exit_rules, server_node
+from orchestrator.render_images import in_images
+from orchestrator.topology import Member, Topology, members
 
-__all__ = ["SHARED", "render"]
+__all__ = ["render"]
 
 LINK_PORT = 1090
 """Lokinet's default for `[bind] inbound`."""
-UMASK = 0o022
-"""Of applications: everybody's usual one."""
 PREFIX_LENGTH = 16
 """Of the underlay: one network for all nodes."""
 RESOLVER = "127.3.2.1"
 """Where a node answers DNS: Lokinet's default on Linux."""
-SHARED = "/run/testnet"
-"""Inside a node's namespace: directories its unprivileged applications may read."""
 
 Section = list[tuple[str, str | int | float | bool]]
 ImageOf = Callable[[str], Image | None]
@@ -68,19 +64,21 @@ def render(
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
     seeds = [node.name for node in routers[: topology.seeds]]
     chain = next((node for node in nodes if isinstance(node.group, ChainGroup)), None)
+    servers = [node for node in nodes if isinstance(node.group, ServerGroup)]
+
+    def made(node: Member) -> NodeSpec:
+        match node.group:
+            case ChainGroup() as group:
+                return chain_node(topology, node, group, places, python)
+            case ServerGroup() as group:
+                return server_node(node, group, servers, places, one_id)
+            case _:
+                return _node(topology, node, seeds, places, python, one_id)
+
     return Desired(
         name=places.name,
         prefix_length=PREFIX_LENGTH,
-        nodes=tuple(
-            in_images(
-                chain_node(topology, node, node.group, places, python)
-                if isinstance(node.group, ChainGroup)
-                else _node(topology, node, seeds, places, python, one_id),
-                node,
-                image_of,
-            )
-            for node in nodes
-        ),
+        nodes=tuple(in_images(made(node), node, image_of) for node in nodes),
         nursery=nursery_argv(python),
         registry=registry_of(topology, chain.name, nodes, places) if chain else None,
     )
@@ -111,7 +109,16 @@ def _node(
             shared.append(("nginx", "nginx"))
             processes.append(nginx_process(app, log))
         else:
-            processes.append(_command_process(app, log))
+            processes.append(command_process(app, log))
+    made_of: dict[str, object] = {
+        "address": f"{node.address}/{PREFIX_LENGTH}",
+        "resolver": RESOLVER,
+        "shared": shared,
+    }
+    rules = ""
+    if isinstance(node.group, ExitGroup):
+        rules = exit_rules(node.group.ifname or EXIT_IFNAME, topology.clearnet)
+        made_of |= {"clearnet": node.clearnet, "packet filter": rules}
     return NodeSpec(
         name=node.name,
         role=node.group.role,
@@ -122,12 +129,12 @@ def _node(
         shared=tuple(shared),
         processes=tuple(processes),
         resolver=RESOLVER,
-        fingerprint=fingerprint(
-            {"address": f"{node.address}/{PREFIX_LENGTH}", "resolver": RESOLVER, "shared": shared}
-        ),
+        fingerprint=fingerprint(made_of),
         key=_key(topology, node, directory),
         tun=getattr(node.group, "tun", True),
         reads=tuple(str(path) for path in _contacts(topology, node.name, seeds, places)),
+        clearnet=node.clearnet,
+        rules=rules,
     )
 
 
@@ -141,7 +148,7 @@ def _key(topology: Topology, node: Member, directory: Path) -> KeyRequest | None
         return KeyRequest(
             node.name, "router", str(directory), topology.netid, f"{node.address}:{LINK_PORT}"
         )
-    if isinstance(node.group, ServiceGroup):
+    if isinstance(node.group, ServiceGroup | ExitGroup):
         return KeyRequest(node.name, "service", str(directory / "service.key"))
     return None
 
@@ -164,15 +171,15 @@ def _sections(
         "api": [("enabled", True), ("bind", f"ipc://{places.control(node.name)}")],
         "logging": [
             ("type", "print"),
-            ("level", group.log or topology.log),
-            ("format", group.log_format or topology.log_format),
+            ("level", getattr(group, "log", None) or topology.log),
+            ("format", getattr(group, "log_format", None) or topology.log_format),
         ],
     }
     if isinstance(group, RouterGroup):
         sections["router"].append(("nickname", node.name))
         sections["network"].append(("type", "tun" if group.tun else "null"))
         sections["lokid"] = lokid_section(topology)
-    elif not isinstance(group, ChainGroup):
+    elif not isinstance(group, ChainGroup | ServerGroup):
         sections["network"] += _path_owner(topology, group, places.node(node.name))
     # IP only: a loopback or wildcard address would be refused, and port 0 cannot be advertised
     link = ("inbound", f"{node.address}:{LINK_PORT}") if is_router else ("outbound", node.address)
@@ -182,7 +189,7 @@ def _sections(
     sections["bootstrap"] += [
         ("add-node", str(path)) for path in _contacts(topology, node.name, seeds, places)
     ]
-    own = {} if isinstance(group, ChainGroup) else group.private_network
+    own = {} if isinstance(group, ChainGroup | ServerGroup) else group.private_network
     parameters = {**topology.private_network, **own}
     if parameters:
         sections["private-network"] = list(parameters.items())
@@ -200,17 +207,21 @@ def _start_from(topology: Topology, node: str, seeds: list[str]) -> list[str]:
     return others or [router for router in routers if router != node][:1]
 
 
-def _path_owner(topology: Topology, group: ClientGroup | ServiceGroup, directory: Path) -> Section:
+def _path_owner(
+    topology: Topology, group: ClientGroup | ServiceGroup | ExitGroup, directory: Path
+) -> Section:
     section: Section = [("type", "tun"), ("hops", group.hops or topology.hops)]
     if group.paths or topology.paths:
         section.append(("paths", group.paths or topology.paths or 0))
-    if isinstance(group, ServiceGroup):
-        section += [("keyfile", str(directory / "service.key")), ("reachable", True)]
-        section += [("srv", record) for record in group.srv]
-    else:
+    if isinstance(group, ClientGroup):
         section.append(("reachable", False))
-    if group.ifname:
-        section.append(("ifname", group.ifname))
+    else:
+        section += [("keyfile", str(directory / "service.key")), ("reachable", True)]
+    if isinstance(group, ServiceGroup):
+        section += [("srv", record) for record in group.srv]
+    ifname = group.ifname or (EXIT_IFNAME if isinstance(group, ExitGroup) else None)
+    if ifname:
+        section.append(("ifname", ifname))
     if group.ifaddr:
         section.append(("ifaddr", group.ifaddr))
     return section
@@ -226,44 +237,3 @@ def _ini(sections: dict[str, Section]) -> str:
 
 def _value(value: str | int | float | bool) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
-    """A configuration that writes nowhere but in its own directory, and the page."""
-    here = f"{SHARED}/nginx"
-    temporary = "".join(
-        f"    {kind}_temp_path {here}/tmp/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    # Where one id is mapped there is nobody else to become: workers stay what the master is.
-    user = "root" if one_id else "www-data"
-    config = (
-        f"user {user};\ndaemon off;\nworker_processes 1;\n"
-        f"pid {here}/nginx.pid;\nerror_log stderr;\n"
-        "events { worker_connections 256; }\n"
-        "http {\n"
-        "    include /etc/nginx/mime.types;\n"
-        f"    access_log {here}/access.log;\n"
-        f"{temporary}"
-        "    sendfile on;\n"
-        "    server {\n"
-        f"        listen {app.port};\n"
-        f"        root {here}/www;\n"
-        "    }\n"
-        "}\n"
-    )
-    page = app.page
-    if page is None:
-        title = html.escape(node)
-        page = f"<!doctype html>\n<title>{title}</title>\n<h1>It works: {title}</h1>\n"
-    return {"nginx/nginx.conf": config, "nginx/www/index.html": page, "nginx/tmp/.keep": ""}
-
-
-def nginx_process(app: NginxApp, log: str) -> ProcessSpec:
-    """Stock nginx; `-e` keeps it off its compiled-in log file from the start."""
-    argv = ("nginx", "-e", "stderr", "-c", f"{SHARED}/nginx/nginx.conf")
-    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/", files=("nginx",), umask=UMASK)
-
-
-def _command_process(app: CommandApp, log: str) -> ProcessSpec:
-    return ProcessSpec("command", tuple(app.run), log, port=app.port, umask=UMASK)

@@ -7,16 +7,10 @@ from pathlib import Path
 
 from orchestrator.directories import Places
 from orchestrator.fingerprints import fingerprint
+from orchestrator.groups import ChainGroup, ExitGroup, RouterGroup, ServiceGroup
 from orchestrator.ops import CHAIN_PROCESS, NodeSpec, ProcessSpec
 from orchestrator.registry import Identity, NameSpec, Registry
-from orchestrator.topology import (
-    ChainGroup,
-    Member,
-    RouterGroup,
-    ServiceGroup,
-    Topology,
-    members,
-)
+from orchestrator.topology import Member, Topology, members
 
 __all__ = ["chain_node", "lokid_section", "registry_of"]
 
@@ -72,7 +66,7 @@ def registry_of(
     services = {
         node.name: _service(node.name, places.node(node.name))
         for node in nodes
-        if isinstance(node.group, ServiceGroup)
+        if isinstance(node.group, ServiceGroup | ExitGroup)
     }
     routers = tuple(
         Identity(node.name, "router", str(places.node(node.name)))

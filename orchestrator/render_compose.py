@@ -17,9 +17,12 @@ from typing import Any
 
 from orchestrator.compose_text import dumped, json_text
 from orchestrator.directories import Places
+from orchestrator.errors import UsageError
+from orchestrator.groups import OnClearnet
 from orchestrator.ops import Desired, Image, KeyRequest, NodeSpec, ProcessSpec
 from orchestrator.registry import Registry
-from orchestrator.render import RESOLVER, SHARED, render
+from orchestrator.render import RESOLVER, render
+from orchestrator.render_apps import SHARED
 from orchestrator.render_chain import ADMIN
 from orchestrator.topology import Topology
 
@@ -77,7 +80,16 @@ def resolver_text() -> str:
 
 
 def compose_data(topology: Topology, context: str) -> dict[str, Any]:
-    """The same as values: what a program would read from the file."""
+    """The same as values: what a program would read from the file.
+
+    Raises UsageError for a clearnet: an exit's packet filter is set from outside of its containers.
+    """
+    there = [name for name, group in topology.nodes.items() if isinstance(group, OnClearnet)]
+    if there:
+        raise UsageError(
+            f"{', '.join(there)}: a compose file cannot have exits and servers, as nobody would "
+            "set the exits' packet filter: `testnet up --backend docker` brings them up"
+        )
     desired = render(topology, PLACES, "python", image_of=lambda word: Image(word, ""))
     build = _Build(context)
     services = {KEYS: _keys_job(desired, build)}

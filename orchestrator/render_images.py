@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from orchestrator.applications import CommandApp
 from orchestrator.fingerprints import fingerprint
+from orchestrator.groups import ServerGroup, ServiceGroup
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Image, NodeSpec, ProcessSpec
-from orchestrator.topology import CommandApp, Member, ServiceGroup
+from orchestrator.topology import Member
 
 __all__ = ["APPLICATION_IMAGES", "in_images"]
 
-APPLICATION_IMAGES = {"nginx": "web", "command": "tools"}
+APPLICATION_IMAGES = {
+    "nginx": "web",
+    "command": "tools",
+    "dnsmasq": "clearnet",
+    "aiosmtpd": "clearnet",
+}
 """By the application's kind."""
 
 
@@ -24,7 +31,7 @@ def in_images(spec: NodeSpec, node: Member, image_of: Callable[[str], Image | No
         replace(process, image=image_of(_word(process, node))) for process in spec.processes
     )
     changed = replace(spec, processes=processes, tools=tools)
-    if len(processes) == 1:
+    if len(processes) == 1 and not spec.rules:
         return changed
     # The container that owns the namespace is made of it: another image is another namespace.
     return replace(
@@ -35,7 +42,7 @@ def in_images(spec: NodeSpec, node: Member, image_of: Callable[[str], Image | No
 def _word(process: ProcessSpec, node: Member) -> str:
     if process.name in (NODE_PROCESS, CHAIN_PROCESS):
         return "node"
-    app = node.group.app if isinstance(node.group, ServiceGroup) else None
+    app = node.group.app if isinstance(node.group, ServiceGroup | ServerGroup) else None
     if isinstance(app, CommandApp) and app.image is not None:
         return app.image
     return APPLICATION_IMAGES[process.name]

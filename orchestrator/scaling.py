@@ -7,8 +7,9 @@ from pathlib import Path
 
 from orchestrator.definition import Definition
 from orchestrator.errors import UsageError
+from orchestrator.groups import ADDRESSES_PER_GROUP, CLEARNET_ADDRESSES_PER_GROUP, OnClearnet
 from orchestrator.load import load_bytes, parse
-from orchestrator.topology import ADDRESSES_PER_GROUP, Topology, problems
+from orchestrator.topology import Topology, problems
 
 __all__ = ["read_definition", "scaled", "topology_of"]
 
@@ -46,8 +47,10 @@ def scaled(definition: Definition, wanted: Mapping[str, int]) -> Definition:
             raise UsageError(
                 f"{name!r} is one node, not a group: write `count: 1` in its line of the topology"
             )
-        if not 1 <= count < ADDRESSES_PER_GROUP:
-            raise UsageError(f"{name}={count}: a group has 1 to {ADDRESSES_PER_GROUP - 1} nodes")
+        is_there = isinstance(topology.nodes[name], OnClearnet)
+        room = CLEARNET_ADDRESSES_PER_GROUP if is_there else ADDRESSES_PER_GROUP
+        if not 1 <= count < room:
+            raise UsageError(f"{name}={count}: a group has 1 to {room - 1} nodes")
         counts[name] = count
     result = Definition(definition.text, definition.file, counts)
     topology_of(result)

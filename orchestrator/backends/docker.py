@@ -14,11 +14,13 @@ import socket as sockets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from orchestrator.backends import Running, SocketKind, chain
+from orchestrator.backends import Running, SocketKind, captured, chain
 from orchestrator.backends.docker_containers import (
+    RULES,
     SANDBOX,
     TOOLS,
     Ground,
@@ -27,6 +29,7 @@ from orchestrator.backends.docker_containers import (
     network_body,
     program_body,
     sandbox_body,
+    second_leg,
     tools_body,
 )
 from orchestrator.backends.docker_exec import run_in
@@ -41,10 +44,12 @@ from orchestrator.engine.client import Engine, NameTaken, Refused
 from orchestrator.engine.subnets import gateway_of
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
 from orchestrator.ops import (
+    CLEARNET_PREFIX_LENGTH,
     CreateKeys,
     CreateNetwork,
     CreateNode,
     ForgetProcess,
+    NodeSpec,
     Observed,
     Op,
     RegisterRouters,
@@ -56,10 +61,12 @@ from orchestrator.ops import (
     StartProcess,
     StopProcess,
 )
+from orchestrator.render_apps import SHARED
 
 __all__ = ["DockerBackend"]
 
 STOP_GRACE_S = 2
+RULES_TIMEOUT_S = 20.0
 SOCKET_KINDS = {"tcp": sockets.SOCK_STREAM, "udp": sockets.SOCK_DGRAM}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PASSED_ON = ("TERM", "LANG", "COLUMNS", "LINES")
@@ -99,6 +106,7 @@ class DockerBackend:
         self.ground = Ground(places, network_id, known_sysctls())
         self._look = Look(self.engine, self.ground.own_labels)
         self._tools_lock = threading.Lock()
+        self._clearnet_lock = threading.Lock()
 
     def observe(self) -> Observed:
         """Ask the engine; keys are files and outlive it."""
@@ -120,10 +128,7 @@ class DockerBackend:
             case CreateNetwork():
                 self._create_network()
             case CreateNode(spec):
-                furnish(self.ground, spec)
-                if has_sandbox(spec):
-                    name = self.ground.container(spec.name, SANDBOX)
-                    self._run(name, sandbox_body(self.ground, spec), owns_namespace=True)
+                self._make_node(spec)
             case StartProcess():
                 self._start(op)
             case StopProcess(node, name):
@@ -187,6 +192,39 @@ class DockerBackend:
                 "topology another `underlay`"
             ) from error
 
+    def _create_clearnet(self, address: str) -> None:
+        """Made with the first node on it; one that is there stays."""
+        subnet = str(IPv4Network(f"{address}/{CLEARNET_PREFIX_LENGTH}", strict=False))
+        name = self.ground.clearnet
+        if any(row["Name"] == name for row in self.engine.networks(self.ground.own_labels)):
+            return
+        body = network_body(self.ground, subnet, gateway_of(subnet), name)
+        try:
+            self.engine.create_network(body)
+        except NameTaken:
+            return  # by another act of ours at this moment: it has our number in it
+        except Refused as error:
+            raise HostUnfit(f"{error}: somebody took {subnet} meanwhile: try again") from error
+
+    def _make_node(self, spec: NodeSpec) -> None:
+        if spec.clearnet:
+            with self._clearnet_lock:
+                self._create_clearnet(spec.clearnet)
+        furnish(self.ground, spec)
+        if not has_sandbox(spec):
+            return
+        name = self.ground.container(spec.name, SANDBOX)
+        second = second_leg(spec) if spec.clearnet and spec.is_on_underlay else None
+        self._run(name, sandbox_body(self.ground, spec), owns_namespace=True, second=second)
+        if spec.rules:
+            self._set_rules(spec.name)
+
+    def _set_rules(self, node: str) -> None:
+        """A packet filter, before anything runs that could forward; raises CheckFailed."""
+        result = captured(self, node, ["nft", "-f", f"{SHARED}/{RULES}"], RULES_TIMEOUT_S)
+        if result.code != 0:
+            raise CheckFailed(f"{node}: nft: {result.err.strip() or result.code}")
+
     def _start(self, op: StartProcess) -> None:
         spec, process = op.spec, op.process
         assert spec is not None
@@ -204,10 +242,21 @@ class DockerBackend:
         body = program_body(self.ground, spec, process, op.fingerprint, owner)
         self._run(name, body, owns_namespace=owner is None)
 
-    def _run(self, name: str, body: Mapping[str, Any], owns_namespace: bool) -> None:
-        """Make a container and start it; one that is there and runs is left as it is."""
+    def _run(
+        self,
+        name: str,
+        body: Mapping[str, Any],
+        owns_namespace: bool,
+        second: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make a container and start it; one that is there and runs is left as it is.
+
+        `second`: how it is on the clearnet besides.
+        """
         try:
             container = self.engine.create(name, body)
+            if second is not None:
+                self.engine.connect(self.ground.clearnet, container, second)
         except NameTaken:
             found = self._ours(name)
             if found is None:

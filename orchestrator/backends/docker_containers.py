@@ -1,10 +1,11 @@
 """What each container of a network is: bodies of the engine's `POST /containers/create`. Pure.
 
-Rules: no capability but NET_ADMIN, and that only with the tun device, for nodes that make a tun; a
-root file system nobody can write; no privileged mode, no engine socket, no new privileges. What
-must be written lies in mounts: a node sees its own directory, the folder of its control socket and
-public contacts of others; an application sees what is shared with it, and its log. Paths inside are
-those outside, so that one configuration holds for both.
+Rules: no capability but NET_ADMIN, and that only with the tun device, for nodes that make a tun,
+and for the sandbox of an exit, which sets its packet filter; a root file system nobody can write;
+no privileged mode, no engine socket, no new privileges. What must be written lies in mounts: a node
+sees its own directory, the folder of its control socket and public contacts of others; an
+application sees what is shared with it, and its log. Paths inside are those outside, so that one
+configuration holds for both.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Any
 from orchestrator.directories import Places
 from orchestrator.engine.belongings import LABEL, own_labels
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, NodeSpec, ProcessSpec
-from orchestrator.render import SHARED
+from orchestrator.render_apps import SHARED
 
 __all__ = [
     "NODE_USER",
+    "RULES",
     "SANDBOX",
     "TOOLS",
     "Ground",
@@ -33,6 +35,7 @@ __all__ = [
     "note_of",
     "program_body",
     "sandbox_body",
+    "second_leg",
     "tools_body",
 ]
 
@@ -50,6 +53,9 @@ NOBODY = 65534
 TUN = "/dev/net/tun"
 TMPFS = "rw,nosuid,nodev,noexec,mode=1777,size=64m"
 MOST_PROCESSES = 512
+RULES = "rules.nft"
+"""An exit's packet filter."""
+FORWARDING = {"net.ipv4.ip_forward": "1"}
 LOG_WRAPPER = 'umask "$1"; log=$2; shift 2; exec "$@" >>"$log" 2>&1'
 """The log is a file, as everywhere; the program takes the shell's place."""
 
@@ -67,6 +73,11 @@ class Ground:
     def name(self) -> str:
         """Of its network in the engine, and the beginning of its containers' names."""
         return f"{self.places.name}-{self.network_id[:6]}"
+
+    @property
+    def clearnet(self) -> str:
+        """The name of its clearnet in the engine."""
+        return f"{self.name}.clearnet"
 
     def container(self, node: str, program: str) -> str:
         """A container's name."""
@@ -125,6 +136,8 @@ class NodeNote:
 def note_of(spec: NodeSpec) -> NodeNote:
     """What is to be remembered of a node."""
     labels = {"role": spec.role, "control": spec.control}
+    if spec.clearnet:
+        labels["clearnet"] = spec.clearnet
     for process in spec.processes:
         if process.port is not None:
             labels[f"port.{process.name}"] = str(process.port)
@@ -134,8 +147,8 @@ def note_of(spec: NodeSpec) -> NodeNote:
 
 
 def has_sandbox(spec: NodeSpec) -> bool:
-    """Whether programs share the node, so that none of them may own the namespace."""
-    return len(spec.processes) > 1
+    """Whether no program may own the namespace: several share it, or it has a packet filter."""
+    return len(spec.processes) > 1 or bool(spec.rules)
 
 
 def is_node_program(process: ProcessSpec) -> bool:
@@ -148,10 +161,10 @@ def application_user(shared: Sequence[object]) -> int | None:
     return WEB_USER if shared else None
 
 
-def network_body(ground: Ground, subnet: str, gateway: str) -> Body:
+def network_body(ground: Ground, subnet: str, gateway: str, name: str = "") -> Body:
     """A network with no way out: the host has no address on it, either."""
     return {
-        "Name": ground.name,
+        "Name": name or ground.name,
         "CheckDuplicate": True,
         "Driver": "bridge",
         "Internal": True,
@@ -163,10 +176,23 @@ def network_body(ground: Ground, subnet: str, gateway: str) -> Body:
 
 
 def sandbox_body(ground: Ground, spec: NodeSpec) -> Body:
-    """Sleeps and holds the namespace; has what people's commands may use."""
+    """Sleeps and holds the namespace; has what people's commands may use.
+
+    That of an exit may set its packet filter.
+    """
     note = note_of(spec)
     body = _tools(ground, spec.name, SANDBOX, note)
+    if spec.rules:
+        body["User"] = ROOT
+        body["HostConfig"]["CapAdd"] = ["NET_ADMIN"]
+        rules = _mount(str(ground.extras(spec.name) / RULES), f"{SHARED}/{RULES}", True)
+        body["HostConfig"]["Mounts"].append(rules)
     return _with_namespace(body, ground, spec)
+
+
+def second_leg(spec: NodeSpec) -> Body:
+    """What connects an exit to the clearnet as well: of `POST /networks/ID/connect`."""
+    return {"IPAMConfig": {"IPv4Address": spec.clearnet}}
 
 
 def tools_body(ground: Ground, node: str, note: NodeNote, owner: str) -> Body:
@@ -241,17 +267,18 @@ def _with_namespace(body: Body, ground: Ground, spec: NodeSpec) -> Body:
 
     `Dns` is for who asks the engine's own resolver in there: it passes on to the node as well.
     """
+    network = ground.name if spec.is_on_underlay else ground.clearnet
     body["Hostname"] = spec.name
     host = body["HostConfig"]
     host |= {
-        "NetworkMode": ground.name,
+        "NetworkMode": network,
         "Dns": [spec.resolver],
-        "Sysctls": dict(ground.sysctls),
+        "Sysctls": {**ground.sysctls, **(FORWARDING if spec.rules else {})},
     }
     resolver = _mount(str(ground.extras(spec.name) / "resolv.conf"), "/etc/resolv.conf", True)
     host["Mounts"] = [*host.get("Mounts", []), resolver]
     endpoint = {"IPAMConfig": {"IPv4Address": spec.address}}
-    body["NetworkingConfig"] = {"EndpointsConfig": {ground.name: endpoint}}
+    body["NetworkingConfig"] = {"EndpointsConfig": {network: endpoint}}
     return body
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.backends.docker_containers import (
     NODE_USER,
+    RULES,
     Ground,
     application_user,
     contact_copy,
@@ -35,6 +36,8 @@ def furnish(ground: Ground, spec: NodeSpec) -> None:
     extras = ground.extras(spec.name)
     make_private(extras)
     _write_public(extras / "resolv.conf", f"nameserver {spec.resolver}\n".encode())
+    if spec.rules:
+        _write_public(extras / RULES, spec.rules.encode())
     if user := application_user(spec.shared):
         for name, _ in spec.shared:
             give(directory / name, user)

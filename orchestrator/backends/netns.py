@@ -25,11 +25,13 @@ from orchestrator.backends.keys import PACKAGE_ROOT, create_keys
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
 from orchestrator.ops import (
+    CLEARNET_PREFIX_LENGTH,
     NODE_PROCESS,
     CreateKeys,
     CreateNetwork,
     CreateNode,
     ForgetProcess,
+    NodeSpec,
     Observed,
     ObservedNode,
     ObservedProcess,
@@ -58,8 +60,13 @@ class WorldGone(CheckFailed):
 
 
 def find_ip() -> str | None:
-    """The `ip` command, also where a plain user's PATH does not look."""
-    return shutil.which("ip", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+    """The `ip` command."""
+    return _find("ip")
+
+
+def _find(command: str) -> str | None:
+    """Also where a plain user's PATH does not look."""
+    return shutil.which(command, path=f"{os.environ.get('PATH', '')}:{SBIN}")
 
 
 @dataclass(slots=True)
@@ -209,18 +216,20 @@ class NetnsBackend:
         directory = Path(spec.directory)
         make_private(directory)
         make_shared(directory, [name for name, _ in spec.shared])
-        number = int.from_bytes(sockets.inet_aton(spec.address)[2:], "big")
         labels = {"role": spec.role, "control": spec.control}
+        if spec.clearnet:
+            labels["clearnet"] = spec.clearnet
         for process in spec.processes:
             if process.port is not None:
                 labels[f"port.{process.name}"] = str(process.port)
         node = {
             "name": spec.name,
-            "address": f"{spec.address}/{op.prefix_length}",
-            "port": f"veth{number}",
+            "legs": _legs(spec, op.prefix_length),
             "resolver": spec.resolver,
             "shared": [[str(directory / name), target] for name, target in spec.shared],
         }
+        if spec.rules:
+            node |= {"rules": spec.rules, "nft": _nft()}
         self._ask(
             {
                 "verb": "create_node",
@@ -293,6 +302,26 @@ def _request(op: StopProcess | SignalProcess | RemoveNode) -> Message:
             return {"verb": "kill", "node": node, "process": name, "signal": number}
         case RemoveNode(node):
             return {"verb": "remove_node", "node": node}
+
+
+def _legs(spec: NodeSpec, prefix_length: int) -> list[list[str]]:
+    """A node's links, as the world wants them; bridge ends have numbers of their addresses."""
+    legs = []
+    if spec.is_on_underlay:
+        number = int.from_bytes(sockets.inet_aton(spec.address)[2:], "big")
+        legs.append([f"{spec.address}/{prefix_length}", f"veth{number}", "underlay"])
+    if spec.clearnet:
+        number = sockets.inet_aton(spec.clearnet)[3]
+        address = f"{spec.clearnet}/{CLEARNET_PREFIX_LENGTH}"
+        legs.append([address, f"clear{number}", "clearnet"])
+    return legs
+
+
+def _nft() -> str:
+    found = _find("nft")
+    if found is None:
+        raise HostUnfit("no `nft` command: install it: `apt-get install nftables`")
+    return found
 
 
 def _working_directory() -> str:

@@ -56,13 +56,20 @@ class Network:
         return cls(backend, observed)
 
     def host(self, name: str) -> str:
-        """A name as it is, a node's address as a name; raises CheckFailed."""
+        """A name as it is, a node's address as a name; raises CheckFailed.
+
+        A server of the clearnet is known by its address.
+        """
         if "." in name:
             return name
+        if server := self._server(name):
+            return server
         return str(self._known(name)["lokiAddress"])
 
     def tun_address(self, node: str) -> str:
         """Where a node's own programs listen for the network; raises CheckFailed."""
+        if server := self._server(node):
+            return server
         status = self._known(node)
         endpoint = (status.get("services") or {}).get("default") or status  # a router has it itself
         address = endpoint.get("ourIP")
@@ -114,11 +121,19 @@ class Network:
     def resolve(self, node: str, name: str) -> str:
         """The address of a node or name as another node's programs get it; raises CheckFailed."""
         host = self.host(name)
+        if host.replace(".", "").isdigit():
+            return host
         answer = self.ask(node, host)
         addresses = answer.data("A")
         if not addresses:
             raise CheckFailed(f"{node} cannot resolve {host}: {answer.rcode}, no address")
         return addresses[0]
+
+    def _server(self, name: str) -> str | None:
+        """The address of a server of the clearnet; None of anybody else."""
+        found = self.observed.nodes.get(name)
+        is_server = found is not None and found.labels.get("role") == "server"
+        return found.address if found is not None and is_server else None
 
     def _known(self, node: str) -> dict[str, Any]:
         found = self.observed.nodes.get(node)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from orchestrator.applications import CommandApp
 from orchestrator.capacity import Demand, Supply
 from orchestrator.cli.output import print_json, print_table, tell
 from orchestrator.doctor import diagnose
 from orchestrator.errors import EXIT_OK, HostUnfit
 from orchestrator.findings import Finding, Verdict
+from orchestrator.groups import ExitGroup, ServerGroup, ServiceGroup
 from orchestrator.load import find_topology, load
-from orchestrator.topology import CommandApp, NginxApp, ServiceGroup, Topology, members
+from orchestrator.topology import Topology, members
 
 __all__ = ["doctor"]
 
@@ -40,10 +42,11 @@ def _programs(topology: Topology) -> list[str]:
     """What the topology starts, and what its page and its tests are asked with."""
     programs = {"curl", "ping"}
     for group in topology.nodes.values():
-        if isinstance(group, ServiceGroup) and isinstance(group.app, NginxApp):
-            programs.add("nginx")
-        elif isinstance(group, ServiceGroup) and isinstance(group.app, CommandApp):
-            programs.add(group.app.run[0])
+        if isinstance(group, ExitGroup):
+            programs.add("nft")
+        elif isinstance(group, ServiceGroup | ServerGroup) and group.app is not None:
+            app = group.app
+            programs.add(app.run[0] if isinstance(app, CommandApp) else app.kind)
     return sorted(programs)
 
 

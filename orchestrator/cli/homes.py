@@ -19,11 +19,13 @@ from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import HostUnfit, UsageError
 from orchestrator.findings import Verdict
+from orchestrator.groups import OnClearnet
 from orchestrator.homes import Home
-from orchestrator.ops import Desired
+from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Desired
 from orchestrator.preflight import check_host, check_proc, essentials
 from orchestrator.render import render
 from orchestrator.scaling import topology_of
+from orchestrator.topology import Topology
 from orchestrator.world.maps import choose_maps
 
 __all__ = ["check_home", "choose_home", "desired_in", "programs_of"]
@@ -52,10 +54,18 @@ def choose_home(flag: str | None, places: Places, definition: Definition) -> Hom
 
     choice = choose(wish, by, netns_problem, engine_problem)
     tell(f"backend  {choice.backend}: {choice.why}")
-    home, in_the_way = settle(choice.backend, topology.underlay)
+    home, in_the_way = settle(choice.backend, topology.underlay, clearnet_of(topology))
     if in_the_way is not None:
         tell(f"         links at {home.underlay}: {in_the_way.by} has {in_the_way.network}")
+    if home.clearnet and home.clearnet != topology.clearnet:
+        tell(f"         clearnet at {home.clearnet}: somebody has {topology.clearnet}")
     return home
+
+
+def clearnet_of(topology: Topology) -> str:
+    """Its clearnet, if anything is on it."""
+    groups = topology.nodes.values()
+    return topology.clearnet if any(isinstance(group, OnClearnet) for group in groups) else ""
 
 
 def check_home(home: Home, desired: Desired) -> None:
@@ -71,7 +81,14 @@ def check_home(home: Home, desired: Desired) -> None:
 
 def programs_of(desired: Desired) -> list[str]:
     """What the nodes start besides themselves, and what fetches the page."""
-    applications = [process.argv[0] for node in desired.nodes for process in node.processes[1:]]
+    applications = {
+        process.argv[0]
+        for node in desired.nodes
+        for process in node.processes
+        if process.name not in (NODE_PROCESS, CHAIN_PROCESS)
+    }
+    if any(node.rules for node in desired.nodes):
+        applications.add("nft")
     return sorted({*applications, "curl"})
 
 
@@ -85,7 +102,8 @@ def desired_in(definition: Definition, places: Places, home: Home) -> Desired:
 
     engine = Engine()
     try:
-        there = topology.model_copy(update={"underlay": home.underlay})
+        moved = {"underlay": home.underlay, "clearnet": home.clearnet or topology.clearnet}
+        there = topology.model_copy(update=moved)
         return render(there, places, PYTHON, one_id=True, image_of=finder(engine))
     finally:
         engine.close()

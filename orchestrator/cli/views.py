@@ -31,7 +31,7 @@ def ps(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(rows)
         return EXIT_OK
-    head = ("NODE", "ROLE", "PROGRAM", "STATE", "PID", "UNDERLAY", "UP")
+    head = ("NODE", "ROLE", "PROGRAM", "STATE", "PID", "ADDRESS", "UP")
     print_table(
         head,
         [
@@ -41,7 +41,7 @@ def ps(arguments: argparse.Namespace) -> int:
                 row["program"],
                 row["state"],
                 str(row["pid"] or "-"),
-                row["underlay"],
+                _addresses(row),
                 format_seconds(row["up_s"]) if row["up_s"] is not None else "-",
             )
             for row in rows
@@ -64,9 +64,15 @@ def _process_data(
         "pid": pids.get(process.pid) if running else None,
         "pid_inside": process.pid if running else None,
         "underlay": node.address,
+        "clearnet": node.labels.get("clearnet") or None,
         "port": node.labels.get("port", ""),
         "up_s": round(up_s, 3) if running else None,
     }
+
+
+def _addresses(row: Mapping[str, Any]) -> str:
+    """On the underlay, on the clearnet, or both."""
+    return ", ".join(dict.fromkeys(each for each in (row["underlay"], row["clearnet"]) if each))
 
 
 def _state(process: ObservedProcess) -> str:
@@ -121,9 +127,13 @@ def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
     }
     ended = [program for program, state in node.processes.items() if state.exit_code is not None]
     program = CHAIN_PROCESS if role == "chain" else NODE_PROCESS
+    if role == "server":
+        program = next(iter(node.processes), "its program")
     if ended or program not in node.processes:
         data["waiting_for"] = f"{Layer.PROCESS.title}: {', '.join(ended) or program} not running"
         return data
+    if role == "server":
+        return {**data, "ready": True, "address": node.address}
     try:
         found = full_status(node.labels["control"])
     except CheckFailed as error:
@@ -134,7 +144,7 @@ def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
     data["waiting_for"] = judgement and f"{judgement.layer.title}: {judgement.seen}"
     data["known"] = found.get("numRoutersKnown")
     data["links"] = found.get("numPeersConnected")
-    data["paths"] = len(ready_paths(found)) if role in ("client", "service") else None
+    data["paths"] = len(ready_paths(found)) if role in ("client", "service", "exit") else None
     data["address"] = found.get("lokiAddress")
     data["tun_address"] = service_of(found).get("ourIP")
     return data
@@ -151,13 +161,15 @@ def inspect(arguments: argparse.Namespace) -> int:
     places, backend, observed = observed_network(arguments.name)
     node = node_of(observed, arguments.node)
     try:
-        said: dict[str, Any] | str = full_status(node.labels["control"])
+        is_server = node.labels.get("role") == "server"
+        said: dict[str, Any] | str = {} if is_server else full_status(node.labels["control"])
     except CheckFailed as error:
         said = str(error)
     data = {
         "node": arguments.node,
         "role": node.labels.get("role", ""),
         "underlay": node.address,
+        "clearnet": node.labels.get("clearnet") or None,
         "fingerprint": node.fingerprint,
         "directory": str(places.node(arguments.node)),
         "control": node.labels["control"],

@@ -144,6 +144,14 @@ class Engine:
         with _told(name):
             return str(self._api.create_container_from_config(dict(body), name)["Id"])
 
+    def connect(self, network: str, container: str, endpoint: Mapping[str, Any]) -> None:
+        """Give a container one more network; `endpoint` as in the engine's API."""
+        with _told(network):
+            api = self._api
+            body = {"Container": container, "EndpointConfig": dict(endpoint)}
+            url = api._url("/networks/{0}/connect", network)
+            api._raise_for_status(api._post_json(url, data=body))
+
     def start(self, container: str, name: str) -> None:
         """Started; the number is told by the name where that fails."""
         with _told(name):

@@ -10,7 +10,9 @@ from orchestrator.ops import Image
 
 __all__ = ["OURS", "PYTHON", "finder"]
 
-OURS = {word: f"localhost/lokinet-testnet/{word}:local" for word in ("node", "web", "tools")}
+OURS = {
+    word: f"localhost/lokinet-testnet/{word}:local" for word in ("node", "web", "tools", "clearnet")
+}
 """What `make images` builds; `localhost` names no registry, so nothing is ever fetched."""
 PYTHON = "/opt/lokinet/bin/python"
 """In the node image."""

@@ -14,11 +14,20 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Taken", "free_underlay", "gateway_of", "taken_by_engine", "taken_by_machine"]
+__all__ = [
+    "Taken",
+    "free_clearnet",
+    "free_underlay",
+    "gateway_of",
+    "taken_by_engine",
+    "taken_by_machine",
+]
 
 ROUTES = Path("/proc/net/route")
 OTHERS = tuple(IPv4Network((0x0A000000 | second << 16, 16)) for second in range(78, 128))
 """Tried in turn: 10.78.0.0/16 to 10.127.0.0/16."""
+CLEARNETS = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")
+"""For documentation: RFC 5737."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,19 @@ def free_underlay(wanted: str, taken: Iterable[Taken]) -> tuple[str | None, Take
     free = (each for each in OTHERS if each != first and _in_the_way(each, everybody) is None)
     found = next(free, None)
     return (str(found) if found else None), in_the_way
+
+
+def free_clearnet(wanted: str, taken: Iterable[Taken]) -> str | None:
+    """The wanted range if nobody has it, or another one for documentation; None: all are taken."""
+    everybody = list(taken)
+    return next(
+        (
+            each
+            for each in (wanted, *CLEARNETS)
+            if _in_the_way(IPv4Network(each), everybody) is None
+        ),
+        None,
+    )
 
 
 def gateway_of(underlay: str) -> str:

@@ -62,6 +62,8 @@ LAST_OF_ROLE: Mapping[Role, Layer] = {
     "router": Layer.LINKS,
     "client": Layer.PATHS,
     "service": Layer.INTROSET,
+    "exit": Layer.INTROSET,
+    "server": Layer.PROCESS,
 }
 """What a node can reach by itself; names and ports take two."""
 

@@ -116,7 +116,7 @@ class NodeProbe:
         if "error" in reply:
             raise ConnectionAbortedError(errno.EPROTO, f"{self._method}: {reply['error']}")
         self.status.update(reply.get("result") or {})
-        if self._method == "llarp.get_status" and self.role in ("client", "service"):
+        if self._method == "llarp.get_status" and self.role in ("client", "service", "exit"):
             # the short answer wins where both have a key, so it is asked first and kept
             self._ask("llarp.status", now)
             return
@@ -150,7 +150,8 @@ class NodeProbe:
 class PairProbe:
     """From a client's network: does the service's name resolve, and does its port answer?
 
-    Its `due` is infinite until `begin` tells it the service's name.
+    Its `due` is infinite until `begin` tells it the service's name. A server of the clearnet is
+    asked at its address from its own network, as nobody else needs to be ready for that.
     """
 
     subject: str
@@ -168,6 +169,13 @@ class PairProbe:
     _identifier: int = 0
     _asked: float = 0.0
     _pause: Pause = field(default_factory=Pause)
+
+    @classmethod
+    def of_server(cls, server: str, address: str, port: int, backend: Backend) -> PairProbe:
+        """Does a server's port answer?"""
+        probe = cls(server, server, "", port, backend, Judgement(Layer.PORT, f"{address}:{port}"))
+        probe.name, probe.address, probe.due = server, address, 0.0
+        return probe
 
     def begin(self, name: str) -> None:
         """Both ends are ready."""

@@ -57,11 +57,12 @@ class _Watch:
     goal: Layer
     nodes: dict[str, NodeProbe] = field(default_factory=dict)
     pairs: dict[tuple[str, str], PairProbe] = field(default_factory=dict)
+    servers: dict[str, PairProbe] = field(default_factory=dict)
     _complete: set[Layer] = field(default_factory=set)
     _tell_at: float = 0.0
 
     def probes(self) -> list[Probe]:
-        return [*self.nodes.values(), *self.pairs.values()]
+        return [*self.nodes.values(), *self.servers.values(), *self.pairs.values()]
 
     def pending(self) -> list[Probe]:
         return [
@@ -90,6 +91,13 @@ def wait_until_ready(
     now = time.monotonic()
     watch = _Watch(desired, backend, tell, now, now + timeout_s, goal, _tell_at=now + TELL_EVERY_S)
     for spec in desired.nodes:
+        if spec.role == "server":
+            port = next((app.port for app in spec.processes if app.port is not None), None)
+            if port is not None:
+                watch.servers[spec.name] = PairProbe.of_server(
+                    spec.name, spec.address, port, backend
+                )
+            continue
         registry = desired.registry if spec.role == "chain" else None
         watch.nodes[spec.name] = NodeProbe(spec.name, spec.role, spec.control, registry)
     for client, service in pairs_to_try(desired.nodes):
@@ -206,7 +214,10 @@ def _report(watch: _Watch, now: float) -> None:
 def _needing(watch: _Watch, layer: Layer) -> list[Judgement | None]:
     if layer >= Layer.NAME:
         pairs = watch.pairs.values()
-        return [pair.judgement for pair in pairs if layer is Layer.NAME or pair.port is not None]
+        if layer is Layer.NAME:
+            return [pair.judgement for pair in pairs]
+        asked = [*(pair for pair in pairs if pair.port is not None), *watch.servers.values()]
+        return [probe.judgement for probe in asked]
     nodes = watch.nodes.values()
     return [node.judgement for node in nodes if LAST_OF_ROLE[node.role] >= layer]
 

@@ -14,27 +14,35 @@ from dataclasses import dataclass, field
 
 from orchestrator.world import syscalls
 from orchestrator.world.messages import send
-from orchestrator.world.spawn import Namespaces, SpawnError, fork, ip_batch
+from orchestrator.world.spawn import Namespaces, SpawnError, fork, ip_batch, run_batch
 
 __all__ = ["BRIDGE", "Node", "NodeRequest", "Process", "start_making", "write_sysctl"]
 
 BRIDGE = "underlay"
-"""The one bridge, in the world's own network namespace; no node and no uplink lives there."""
-LINK = "eth0"
+"""Of the links, in the world's own network namespace; no node and no uplink lives there."""
 SHARED = "/run/testnet"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
-    """What a node is made of; `port` is the bridge's end of its link."""
+    """What a node is made of."""
 
     name: str
-    address: str
-    """With its prefix length."""
-    port: str
+    legs: Sequence[Sequence[str]]
+    """Of each link (address with its prefix length, the bridge's end, the bridge); the node's ends
+    are eth0, eth1. A bridge comes with the first link to it."""
     resolver: str
     shared: Sequence[Sequence[str]]
     """(directory, name below /run/testnet)."""
+    rules: str = ""
+    """Its packet filter, for `nft -f`; who has one forwards packets."""
+    nft: str = ""
+    """Path of the nft command, for who has a packet filter."""
+
+    @property
+    def address(self) -> str:
+        """The first, without prefix length."""
+        return self.legs[0][0].partition("/")[0]
 
 
 @dataclass(slots=True)
@@ -92,22 +100,25 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
     _own_file("/etc/resolv.conf", f"nameserver {request.resolver}\n")
     if os.path.exists("/etc/hosts"):  # small root file systems have none, and need none
         _own_file("/etc/hosts", f"127.0.0.1 localhost {request.name}\n::1 localhost\n")
-    write_sysctl("net/ipv4/ip_forward", "0")  # may be inherited from the host
+    # 0 may not be what is inherited from the host
+    write_sysctl("net/ipv4/ip_forward", "1" if request.rules else "0")
     write_sysctl("net/ipv4/conf/all/rp_filter", "1")
     # TCP sizes its bursts by the pacing rate, which is low when a transfer begins, and adds up to
     # 64 KiB halved for each 2^N µs of round trip. With N = 13 (Linux 5.18 and newer; there: 9) that
     # is the whole 64 KiB up to 8 ms, so the node's tun gets batches from the first window on.
     write_sysctl("net/ipv4/tcp_tso_rtt_log", "13")
-    ip_batch(
-        ip,
-        [
-            "link set lo up",
-            f"link add {LINK} type veth peer name {request.port} netns 1",  # 1 is the world
-            f"addr add {request.address} brd + dev {LINK}",
-        ],
-    )
-    write_sysctl(f"net/ipv6/conf/{LINK}/disable_ipv6", "1")  # the underlay is IPv4 only
-    ip_batch(ip, [f"link set {LINK} up"])
+    if request.rules:  # before there is anything to forward
+        run_batch([request.nft, "-f", "-"], request.rules)
+    lines = ["link set lo up"]
+    for number, (address, port, _) in enumerate(request.legs):
+        lines += [
+            f"link add eth{number} type veth peer name {port} netns 1",  # 1 is the world
+            f"addr add {address} brd + dev eth{number}",
+        ]
+    ip_batch(ip, lines)
+    for number in range(len(request.legs)):
+        write_sysctl(f"net/ipv6/conf/eth{number}/disable_ipv6", "1")  # both are IPv4 only
+    ip_batch(ip, [f"link set eth{number} up" for number in range(len(request.legs))])
 
 
 def _hide_run(keep: Sequence[str]) -> None:

@@ -64,6 +64,7 @@ class World:
     """pid → when its process group is killed."""
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _starter: Starter = field(init=False)
+    _bridges: set[str] = field(default_factory=lambda: {BRIDGE})
 
     def __post_init__(self) -> None:
         """The starter shares our selector."""
@@ -178,9 +179,9 @@ class World:
     def _observe(self, connection: Connection, _message: Message, _fds: list[int]) -> None:
         nodes = {
             node.request.name: {
-                "address": node.request.address.partition("/")[0],
+                "address": node.request.address,
                 "fingerprint": node.fingerprint,
-                "labels": {**node.labels, "port": node.request.port},
+                "labels": {**node.labels, "port": node.request.legs[0][1]},
                 "processes": {
                     name: {
                         "pid": process.pid,
@@ -223,7 +224,7 @@ class World:
         else:
             namespaces = Namespaces(*descriptors)
             try:
-                ip_batch(self.ip, [f"link set {making.request.port} master {BRIDGE} up"])
+                self._plug_in(making.request)
                 node = Node(making.request, making.fingerprint, making.labels, namespaces)
                 self.nodes[making.request.name] = node
             except SpawnError as error:
@@ -232,13 +233,23 @@ class World:
         for connection in making.waiting:
             self._answer(connection, answer)
 
+    def _plug_in(self, request: NodeRequest) -> None:
+        """Each link into its bridge; one that nobody was in yet is made."""
+        lines = []
+        new = {bridge for _, _, bridge in request.legs} - self._bridges
+        for bridge in new:
+            lines += [f"link add {bridge} type bridge", f"link set {bridge} up"]
+        lines += [f"link set {port} master {bridge} up" for _, port, bridge in request.legs]
+        ip_batch(self.ip, lines)
+        self._bridges |= new
+
     def _remove_node(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         node = self.nodes.pop(message["node"], None)
         if node is not None:
             for pid in inhabitants(node.namespaces):
                 os.kill(pid, signal.SIGKILL)
             # The dying may hold the namespace a moment longer than its link may exist.
-            ip_batch(self.ip, [f"link del {node.request.port}"])
+            ip_batch(self.ip, [f"link del {port}" for _, port, _ in node.request.legs])
             node.namespaces.close()
         self._answer(connection, {"ok": "gone"})
 

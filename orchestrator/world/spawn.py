@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from orchestrator.world import syscalls
 
-__all__ = ["Namespaces", "SpawnError", "fork", "inhabitants", "ip_batch", "spawn"]
+__all__ = ["Namespaces", "SpawnError", "fork", "inhabitants", "ip_batch", "run_batch", "spawn"]
 
 MAX_ERROR_BYTES = 4096
 SIGNALS_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -137,23 +137,29 @@ def _become(stdio: Sequence[int], controlling_tty: bool) -> None:
 
 def ip_batch(ip: str, lines: Sequence[str]) -> None:
     """Run one `ip -batch`; raises SpawnError with what it said."""
-    batch = os.memfd_create("ip-batch", 0)
-    said = os.memfd_create("ip-said", 0)
+    run_batch([ip, "-batch", "-"], "".join(f"{line}\n" for line in lines))
+
+
+def run_batch(argv: Sequence[str], text: str) -> None:
+    """Run a command, by its path, that reads what to do; raises SpawnError with what it said."""
+    name = os.path.basename(argv[0])
+    batch = os.memfd_create("batch", 0)
+    said = os.memfd_create("said", 0)
     try:
-        os.write(batch, "".join(f"{line}\n" for line in lines).encode())
+        os.write(batch, text.encode())
         os.lseek(batch, 0, os.SEEK_SET)
         actions = [
             (os.POSIX_SPAWN_DUP2, batch, 0),
             (os.POSIX_SPAWN_DUP2, said, 1),
             (os.POSIX_SPAWN_DUP2, said, 2),
         ]
-        pid = os.posix_spawn(ip, [ip, "-batch", "-"], {"LC_ALL": "C"}, file_actions=actions)
+        pid = os.posix_spawn(argv[0], list(argv), {"LC_ALL": "C"}, file_actions=actions)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if status != 0:
             text = os.pread(said, MAX_ERROR_BYTES, 0).decode(errors="replace").strip()
-            raise SpawnError(f"ip: {text or f'ended with {status}'}")
+            raise SpawnError(f"{name}: {text or f'ended with {status}'}")
     except OSError as error:
-        raise SpawnError(f"{ip}: {error.strerror}") from error
+        raise SpawnError(f"{argv[0]}: {error.strerror}") from error
     finally:
         os.close(batch)
         os.close(said)

@@ -52,9 +52,9 @@ def with_dependencies(names: set[str]) -> set[str]:
     return found
 
 
-def test_there_are_four_images() -> None:
+def test_there_are_five_images() -> None:
     names = [path.parent.name for path in DOCKERFILES[1:]]
-    assert names == ["tools", "voip", "web"]
+    assert names == ["clearnet", "tools", "voip", "web"]
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -108,7 +108,7 @@ def test_an_unknown_image_is_refused_with_the_names_there_are() -> None:
         ["images/build", "wbe"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "no image is called 'wbe': node web tools voip" in done.stderr
+    assert "no image is called 'wbe': node web tools clearnet voip" in done.stderr
 
 
 def test_nothing_here_pushes_an_image() -> None:

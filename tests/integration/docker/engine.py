@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
-IMAGES = ("node", "web", "tools", "voip")
+IMAGES = ("node", "web", "tools", "clearnet", "voip")
 CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 """What every container of ours must be content with."""
 

@@ -57,7 +57,7 @@ def test_every_bundled_topology_loads_and_is_called_like_its_file(path: Path) ->
         ("hops: 9\n", "net.yaml:7: hops: input should be less than or equal to 8 (it is 9)"),
         ("log: loud\n", "net.yaml:7: log: 'loud' is not one of 'trace', 'debug', 'info', "),
         ("log: Inf\n", "'error', 'critical', 'none': did you mean 'info'?"),
-        ("  b: {role: clent}\n", "'service', 'chain': did you mean 'client'?"),
+        ("  b: {role: clent}\n", "'chain', 'exit', 'server': did you mean 'client'?"),
         ("unique-range-size: 3\n", "net.yaml:7: unique-range-size: must be 4 to 32, or 0 for off"),
         ("private-network: {a: [1]}\n", "private-network.a: must be a number, a text, true or fa"),
         (

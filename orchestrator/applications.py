@@ -1,0 +1,80 @@
+"""Programs behind a service's address or on a server of the clearnet, as topology files name them.
+
+All are the distribution's own and know nothing of Lokinet.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from orchestrator.models import Port, Strict
+
+__all__ = [
+    "AiosmtpdApp",
+    "AnyApp",
+    "CommandApp",
+    "DnsmasqApp",
+    "NginxApp",
+    "ServerAppField",
+    "ServiceAppField",
+]
+
+ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]{0,254}$")]
+
+
+class NginxApp(Strict):
+    """The distribution's nginx, serving one page and whatever is put beside it."""
+
+    kind: Literal["nginx"]
+    port: Port = 80
+    """Where it listens."""
+    page: str | None = None
+    """Text of its first page; without it one that says whose it is."""
+
+
+class CommandApp(Strict):
+    """Any foreground program, started as written; `port` is where it answers TCP, if it does."""
+
+    kind: Literal["command"]
+    run: Annotated[list[str], Field(min_length=1)]
+    """The program and its arguments, one item each; no shell is involved."""
+    image: Annotated[ImageName | None, Field(examples=["localhost/lokinet-testnet/voip:local"])] = (
+        None
+    )
+    """On docker: what it is started from; without it the image of tools."""
+    port: Port | None = None
+    """Where it answers TCP, if it does: `up` waits for that."""
+
+
+class DnsmasqApp(Strict):
+    """The distribution's dnsmasq: each server of the clearnet is `NAME.test`; it logs who asks."""
+
+    kind: Literal["dnsmasq"]
+
+
+class AiosmtpdApp(Strict):
+    """The distribution's aiosmtpd: takes mail from anybody and prints it into its log."""
+
+    kind: Literal["aiosmtpd"]
+    port: Port = 25
+    """Where it listens."""
+
+
+def _app(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+AnyApp = NginxApp | CommandApp | DnsmasqApp | AiosmtpdApp
+ServiceApp = Annotated[NginxApp | CommandApp, Field(discriminator="kind")]
+ServerApp = Annotated[AnyApp, Field(discriminator="kind")]
+ServiceAppName = Literal["nginx"]
+ServerAppName = Literal["nginx", "dnsmasq", "aiosmtpd"]
+"""All of an application that needs no further words."""
+ServiceAppField = Annotated[
+    ServiceApp, BeforeValidator(_app, json_schema_input_type=ServiceApp | ServiceAppName)
+]
+ServerAppField = Annotated[
+    ServerApp, BeforeValidator(_app, json_schema_input_type=ServerApp | ServerAppName)
+]
