@@ -26,6 +26,7 @@ from lokinet_node.naming import Naming
 from lokinet_node.netdb.choose import Rules
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.config import Role
+from lokinet_node.node.config_exit import offer_of
 from lokinet_node.node.gate import guard
 from lokinet_node.node.journal import log_effect
 from lokinet_node.node.make import (
@@ -165,6 +166,7 @@ class Wiring:
             paths=network.paths,
             reachable=network.reachable,
             services=network.services,
+            offer=offer_of(config.exit, needs_auth=config.auth.is_guarded),
             bootstrap=self._bootstrap(),
             strict=frozenset(network.strict_connect),
             guards=_stored_guards(f"{config.data_dir}/{GUARDS_FILE}"),

@@ -29,6 +29,7 @@ from lokinet_node.session.streams import DATA_HEADS, ROUTER_INDEX
 from lokinet_node.wire import control as wire
 from lokinet_node.wire.control import LinkKind, PathKind
 from lokinet_node.wire.introset import Introduction
+from lokinet_node.wire.offer import NO_OFFER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,7 @@ class ClientRole:
         """First and second hops, for the driver to store whenever they changed."""
         self.services: tuple[SrvRecord, ...] = ()
         """SRV records to publish."""
+        self.offer = NO_OFFER
         self.traffic: Traffic | None = None
         self.snodes = Snodes(self.keeper, self._flow_ready)
         self._identity = identity
@@ -324,7 +326,7 @@ class ClientRole:
         introductions = self.introductions(now)
         if not introductions:
             return None
-        introset = self.sessions.new_introset(introductions, now, self.services)
+        introset = self.sessions.new_introset(introductions, now, self.services, self.offer)
         return seal_introset(
             introset,
             self._identity.secret,

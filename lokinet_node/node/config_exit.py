@@ -6,10 +6,13 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from lokinet_node.base.errors import LocalProtocolError
 from lokinet_node.exits.countries import parse_country
 from lokinet_node.exits.exit_range import ExitRange, parse_exit_range
 from lokinet_node.exits.services import Service, parse_service
 from lokinet_node.node.config_reader import Reader, boolean, plain
+from lokinet_node.wire.introset import encode_extras
+from lokinet_node.wire.offer import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +64,19 @@ def read_exit(
     for key in ("allow-country", "deny-country"):
         if reader.keys(SECTION).count(key) and config.country_file is None:
             reader.report(SECTION, key, "needs country-file=, which says where countries are")
+    try:
+        encode_extras(network.services, offer_of(config, needs_auth=True))
+    except LocalProtocolError as error:
+        reader.report("network", "exit", f"no room in the introset: {error}")
     return config
+
+
+def offer_of(config: ExitConfig | None, *, needs_auth: bool) -> Offer:
+    """What the introset of a node says of it."""
+    if config is None:
+        return Offer(needs_auth=needs_auth)
+    services = tuple((one.protocol, max(one.port, 0)) for one in config.whitelist)
+    return Offer(True, needs_auth, config.owned, services)
 
 
 def _refuse_rules(reader: Reader) -> None:

@@ -20,6 +20,7 @@ from lokinet_node.node.traffic import Traffic
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.merge import Merger
 from lokinet_node.session.split import Splitter
+from lokinet_node.wire.offer import NO_OFFER, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,6 +92,8 @@ class ClientSettings:
     reachable: bool = True
     services: tuple[SrvRecord, ...] = ()
     """SRV records to publish."""
+    offer: Offer = NO_OFFER
+    """What to say of an exit."""
     bootstrap: Sequence[Contact] = ()
     strict: frozenset[RouterID] = frozenset()
     guards: bytes | None = None
@@ -131,7 +134,7 @@ def make_client(
         reachable=settings.reachable,
         note=node.note,
     )
-    role.services = settings.services
+    role.services, role.offer = settings.services, settings.offer
     node.role = role
     node.pump = role.pump
     node.network.strict = settings.strict

@@ -49,6 +49,7 @@ from lokinet_node.session.messages import (
 )
 from lokinet_node.wire.contact import pad_netid
 from lokinet_node.wire.introset import GATE_KEY_SIZE, Introduction, Introset
+from lokinet_node.wire.offer import NO_OFFER, Offer
 
 if TYPE_CHECKING:
     from lokinet_node.base.entropy import Entropy
@@ -114,10 +115,12 @@ def invite(
     expires: Micros,
     entropy: Entropy,
     services: tuple[SrvRecord, ...] = (),
+    offer: Offer = NO_OFFER,
 ) -> Invitation:
     """A new introset with a KEM key and gate key of its own."""
     kem_secret, kem_key = kem_keypair()
-    introset = Introset(identity.address, kem_key, entropy(GATE_KEY_SIZE), introductions, services)
+    gate_key = entropy(GATE_KEY_SIZE)
+    introset = Introset(identity.address, kem_key, gate_key, introductions, services, offer)
     return Invitation(introset, introset_digest(introset), kem_secret, expires)
 
 

@@ -26,6 +26,7 @@ from lokinet_node.session.handshake import (
     invite,
     is_admitted,
 )
+from lokinet_node.wire.offer import NO_OFFER, Offer
 
 if TYPE_CHECKING:
     from lokinet_node.base.entropy import Entropy
@@ -73,10 +74,11 @@ class Reception:
         expires: Micros,
         now: Micros,
         services: tuple[SrvRecord, ...] = (),
+        offer: Offer = NO_OFFER,
     ) -> Introset:
         """A new introset to be sealed and published; honoured until it expires."""
         self._forget(now)
-        made = invite(self._identity, introductions, expires, self._entropy, services)
+        made = invite(self._identity, introductions, expires, self._entropy, services, offer)
         self._invitations[made.introset_id] = made
         return made.introset
 

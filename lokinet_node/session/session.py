@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lokinet_node.session.home import Home
     from lokinet_node.session.streams import ReceiveStream
     from lokinet_node.wire.introset import Introduction, Introset
+    from lokinet_node.wire.offer import Offer
 
 MOST_REFUSALS: Final = 4
 UNCONFIRMED_LIFE: Final[Micros] = MINUTE
@@ -123,6 +124,11 @@ class Session:
         self._their_number = 0
         self._their_token = b""
         self._ask_at = self._poll_at = self._redial_at = self._review_at = now
+
+    @property
+    def offer(self) -> Offer | None:
+        """What the remote's introset says it offers; None before one was found."""
+        return None if self._introset is None else self._introset.offer
 
     def sending(self) -> Sending | None:
         """Stream, path and handle to send data with; None while there is no way or no leave."""

@@ -24,6 +24,7 @@ from lokinet_node.session.reception import Reception
 from lokinet_node.session.routes import own_introductions
 from lokinet_node.session.session import Session
 from lokinet_node.wire.introset import MAX_INTRODUCTIONS
+from lokinet_node.wire.offer import NO_OFFER, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,14 +159,15 @@ class Sessions:
         introductions: Iterable[Introduction],
         now: Micros,
         services: tuple[SrvRecord, ...] = (),
+        offer: Offer = NO_OFFER,
     ) -> Introset:
-        """Keys, introductions, SRV records to seal and publish; good for callers until it expires.
+        """An introset to seal and publish; good for callers until it expires.
 
         Its lifetime is the network's; seal it for as many periods as needed, but make a new one
         for each publication.
         """
         expires = now + self._home.timing.introset_lifetime
-        return self._reception.invite(tuple(introductions), expires, now, services)
+        return self._reception.invite(tuple(introductions), expires, now, services, offer)
 
     def handle_cell(self, path: OwnPath, body: bytes | memoryview, now: Micros) -> None:
         """A body that arrived on an own path and whose index is not in `streams`."""

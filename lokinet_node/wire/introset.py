@@ -4,8 +4,9 @@
     introductions  count 1 | introductions
     service        length 1, labels | priority 2 | weight 2 | port 2 | length 1, target
     services       count 1 | services
-    introset       version 1 (2) | address 32 | ML-KEM-768 key 1184 | gate key 16 |
-                   introductions | services | zeros up to 2048 or, if that is too little, 3840
+    introset       version 1 (3) | address 32 | ML-KEM-768 key 1184 | gate key 16 |
+                   introductions | services | offer (wire/offer.py) |
+                   zeros up to 2048 or, if that is too little, 3840
     sealed         version 1 | blinded key 32 | sequence 8 (instant of signing) |
                    lifetime 4 (seconds) | nonce 24 | length 2 | ciphertext | signature 64
 
@@ -26,6 +27,7 @@ from lokinet_node.base.ids import BlindedKey, Handle, LokiAddress, RouterID
 from lokinet_node.base.srv import SrvRecord, check_srv
 from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.wire.control import FIRST_FREE_HANDLE
+from lokinet_node.wire.offer import NO_OFFER, Offer, decode_offer, encode_offer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
 # What the specification says.
 
 SEALED_VERSION: Final = 1
-INTROSET_VERSION: Final = 2
+INTROSET_VERSION: Final = 3
 MAX_INTRODUCTIONS: Final = 12
 MAX_SERVICES: Final = 16
 MAX_SERVICES_SIZE: Final = 2048
 """Bytes of all services and their count."""
+MAX_EXTRAS_SIZE: Final = 2078
+"""Bytes of services and offer together: what the larger size has room for."""
 PLAINTEXT_SIZES: Final = (2048, 3840)
 MAX_SEALED_SIZE: Final = 4096
 KEM_KEY_SIZE: Final = 1184
@@ -75,6 +79,7 @@ class Introset:
     introductions: tuple[Introduction, ...]
     services: tuple[SrvRecord, ...] = ()
     """SRV records, in the order the service gave them."""
+    offer: Offer = NO_OFFER
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +192,23 @@ def _decode_service(reader: _Reader) -> SrvRecord:
     return record
 
 
+def encode_extras(services: Sequence[SrvRecord], offer: Offer) -> bytes:
+    """What follows the introductions; LocalProtocolError where it does not fit."""
+    extras = encode_services(services) + encode_offer(offer)
+    if len(extras) > MAX_EXTRAS_SIZE:
+        raise LocalProtocolError(
+            f"services and what an exit says of itself have {MAX_EXTRAS_SIZE} bytes together"
+        )
+    return extras
+
+
 def encode_introset(introset: Introset) -> bytes:
     """The plaintext, before sealing."""
     if len(introset.kem_key) != KEM_KEY_SIZE or len(introset.gate_key) != GATE_KEY_SIZE:
         raise LocalProtocolError("keys of an introset have 1184 and 16 bytes")
     head = _INTROSET.pack(INTROSET_VERSION, introset.address, introset.kem_key, introset.gate_key)
-    content = (
-        head + encode_introductions(introset.introductions) + encode_services(introset.services)
-    )
+    extras = encode_extras(introset.services, introset.offer)
+    content = head + encode_introductions(introset.introductions) + extras
     return content.ljust(_padded_size(len(content)), b"\0")
 
 
@@ -207,14 +221,15 @@ def decode_introset(data: bytes) -> Introset:
         raise WireError(f"introset version {version} is not ours, which is {INTROSET_VERSION}")
     introductions, end = decode_introductions(data, _INTROSET.size)
     services, end = decode_services(data, end)
+    offer, end = decode_offer(data, end)
     if len(data) != _padded_size(end) or any(data[end:]):
         raise WireError(f"{len(data) - end} bytes after the introset")
-    return Introset(LokiAddress(address), kem_key, gate_key, introductions, services)
+    return Introset(LokiAddress(address), kem_key, gate_key, introductions, services, offer)
 
 
 def _padded_size(size: int) -> int:
-    """The smallest size of a plaintext that holds so many bytes; the largest holds all."""
-    return next(padded for padded in PLAINTEXT_SIZES if size <= padded)
+    """The smallest size of a plaintext that holds so many bytes; 0: none does."""
+    return next((padded for padded in PLAINTEXT_SIZES if size <= padded), 0)
 
 
 def encode_authenticated(blinded_key: bytes, sequence: Micros, lifetime_s: int) -> bytes:

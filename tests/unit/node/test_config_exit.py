@@ -9,8 +9,9 @@ import pytest
 from lokinet_node.base.addresses import parse_range
 from lokinet_node.base.errors import OperatorError
 from lokinet_node.node.config import ConfigError, Role, Source, Surroundings, parse_config
-from lokinet_node.node.config_exit import ExitConfig
+from lokinet_node.node.config_exit import ExitConfig, offer_of
 from lokinet_node.providing import Providing
+from lokinet_node.wire.offer import NO_OFFER
 
 FULL = """[network]
 exit=1
@@ -108,3 +109,19 @@ def test_a_country_file_is_read_at_the_start(tmp_path: Path) -> None:
     file.write_text("203.0.113.0/24 NL\noops\n")
     with pytest.raises(OperatorError, match=r"countries.txt:2: "):
         Providing(config, parse_range("172.20.0.1/16"), None)
+
+
+def test_an_introset_has_room_for_so_many_ranges() -> None:
+    lines = [f"owned-range=9.0.{number}.0/24" for number in range(17)]
+    (found,) = problems("[network]\nexit=1\n" + "\n".join(lines) + "\n")
+    assert found.startswith("0.ini:2: ")
+    assert "at most 16 ranges" in found
+
+
+def test_an_introset_says_that_its_node_is_an_exit() -> None:
+    config = read(FULL)
+    offer = offer_of(config, needs_auth=True)
+    assert (offer.is_exit, offer.needs_auth) == (True, True)
+    assert offer.ranges == ((0xFFFF << 32 | 0xC0000200, 120),)
+    assert offer.services == ((6, 0), (17, 53))
+    assert offer_of(None, needs_auth=False) == NO_OFFER

@@ -79,7 +79,7 @@ def test_message_one_is_what_an_independent_implementation_reads() -> None:
     oracle.set_psks(psk=psk)
     oracle.set_keypair_from_private_bytes(Keypair.STATIC, WEB.static.secret)
     introset = (
-        b"\x02"
+        b"\x03"
         + WEB.address
         + kem_key
         + invited.introset.gate_key

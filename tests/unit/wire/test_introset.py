@@ -22,10 +22,19 @@ from lokinet_node.wire.introset import (
     decode_sealed_introset,
     decode_services,
     encode_authenticated,
+    encode_extras,
     encode_introductions,
     encode_introset,
     encode_sealed_body,
     encode_services,
+)
+from lokinet_node.wire.offer import (
+    MAX_OFFER_SIZE,
+    MAX_PORTS,
+    MAX_RANGES,
+    Offer,
+    decode_offer,
+    encode_offer,
 )
 
 keys = st.binary(min_size=32, max_size=32)
@@ -50,6 +59,18 @@ services = st.lists(
     ),
     max_size=12,
 ).map(tuple)
+ranges = st.builds(
+    lambda first, prefix: (first >> (128 - prefix) << (128 - prefix), prefix),
+    st.integers(0, 2**128 - 1),
+    st.integers(0, 128),
+)
+offers = st.builds(Offer, is_exit=st.just(False), needs_auth=st.booleans()) | st.builds(
+    Offer,
+    is_exit=st.just(True),
+    needs_auth=st.booleans(),
+    ranges=st.lists(ranges, max_size=MAX_RANGES).map(tuple),
+    services=st.lists(st.tuples(st.integers(0, 255), numbers), max_size=MAX_PORTS).map(tuple),
+)
 introsets = st.builds(
     Introset,
     address=keys.map(LokiAddress),
@@ -57,6 +78,7 @@ introsets = st.builds(
     gate_key=st.binary(min_size=16, max_size=16),
     introductions=introductions,
     services=services,
+    offer=offers,
 )
 ONE = Introduction(RouterID(b"r" * 32), Handle(2), 3)
 INTROSET = Introset(LokiAddress(b"a" * 32), b"k" * 1184, b"g" * 16, (ONE,))
@@ -98,10 +120,14 @@ def test_every_sealed_introset_comes_back_from_its_bytes(ciphertext: bytes) -> N
 def test_the_bytes_are_where_the_specification_puts_them() -> None:
     packed = b"r" * 32 + b"\0" * 7 + b"\2" + b"\0\0\0\3"
     assert encode_introductions([ONE]) == b"\1" + packed
-    head = b"\2" + b"a" * 32 + b"k" * 1184 + b"g" * 16 + b"\1" + packed
+    head = b"\3" + b"a" * 32 + b"k" * 1184 + b"g" * 16 + b"\1" + packed
     assert encode_introset(INTROSET) == (head + b"\0").ljust(2048, b"\0")
     service = b"\x0a_http._tcp" + b"\0\5\0\6\0\7" + b"\0"
     assert encode_introset(WITH_SERVICE) == (head + b"\1" + service).ljust(2048, b"\0")
+    exit_ = Offer(True, True, ((0xFFFF << 32, 96),), ((6, 443), (1, 0)))
+    offer = b"\3\1\x60" + bytes(10) + b"\xff\xff\0\0\0\0" + b"\2\6\1\xbb\1\0\0"
+    with_exit = replace(WITH_SERVICE, offer=exit_)
+    assert encode_introset(with_exit) == (head + b"\1" + service + offer).ljust(2048, b"\0")
     assert seal(b"c" * 300) == (
         b"\1" + b"b" * 32 + b"\0" * 7 + b"\5" + b"\0\0\0\6" + NONCE + b"\1\x2c" + b"c" * 300
         + SIGNATURE
@@ -111,8 +137,9 @@ def test_the_bytes_are_where_the_specification_puts_them() -> None:
 @given(st.binary(max_size=2000))
 def test_random_bytes_are_only_ever_a_wire_error(data: bytes) -> None:
     decoders = (decode_introset, decode_sealed_introset, decode_introductions)
-    for decode in (*decoders, lambda some: decode_services(some, 0)):
-        for candidate in (data, b"\1" + data, b"\2" + data):
+    some = (lambda some: decode_services(some, 0), lambda some: decode_offer(some, 0))
+    for decode in (*decoders, *some):
+        for candidate in (data, b"\1" + data, b"\3" + data):
             try:
                 decode(candidate)
             except WireError:
@@ -174,8 +201,32 @@ def test_thirteen_introductions_are_refused_at_both_ends() -> None:
 def test_introsets_have_two_sizes_whatever_is_in_them(introset: Introset) -> None:
     size = len(encode_introset(introset))
     assert size in PLAINTEXT_SIZES
-    if not introset.services:
+    if not introset.services and len(encode_offer(introset.offer)) < 285:
         assert size == PLAINTEXT_SIZES[0]
+
+
+def test_an_offer_of_other_bytes_is_refused() -> None:
+    good = encode_offer(Offer(True, False, ((1 << 127, 1),), ((6, 80),)))
+    assert decode_offer(good, 0) == (Offer(True, False, ((1 << 127, 1),), ((6, 80),)), len(good))
+    bad = [b"", b"\4", b"\1", *(good[:cut] for cut in range(1, len(good)))]
+    bad += [b"\1\x11" + bytes(17 * 17) + b"\0", b"\1\0\x21" + bytes(33 * 3)]
+    bad += [b"\1\1\x81" + bytes(16) + b"\0", b"\1\1\0" + b"\x80" + bytes(15) + b"\0"]
+    for data in bad:
+        with pytest.raises(WireError):
+            decode_offer(data, 0)
+
+
+def test_an_offer_has_a_limit_of_its_own_and_one_with_the_services() -> None:
+    with pytest.raises(LocalProtocolError):
+        encode_offer(Offer(True, ranges=((0, 0),) * (MAX_RANGES + 1)))
+    with pytest.raises(LocalProtocolError):
+        encode_offer(Offer(True, services=((6, 1),) * (MAX_PORTS + 1)))
+    most = Offer(True, True, ((0, 0),) * MAX_RANGES, ((6, 1),) * MAX_PORTS)
+    assert len(encode_offer(most)) == MAX_OFFER_SIZE
+    longest = (SrvRecord("_a._b" + ".c" * 40, 1, 2, 3, "x." * 13 + "loki"),) * MAX_SERVICES
+    assert encode_extras((), most)
+    with pytest.raises(LocalProtocolError):
+        encode_extras(longest, most)
 
 
 def test_the_largest_introset_fits() -> None:

@@ -10,6 +10,7 @@ from lokinet_node.crypto.keys import x25519_keypair
 from lokinet_node.crypto.noise import IK, IKPSK0, NK, TAG_SIZE, Noise, Pattern
 from lokinet_node.session import messages, plaintexts
 from lokinet_node.wire import build, channel, contact, control, introset, link
+from lokinet_node.wire.offer import NO_OFFER, encode_offer
 
 ENTROPY = random.Random(1).randbytes
 
@@ -91,8 +92,9 @@ def test_contacts_and_introsets_stay_within_their_limits() -> None:
     assert contact.MAX_CONTACT_SIZE == 227
     most = introset.MAX_INTRODUCTIONS * introset.INTRODUCTION_SIZE
     plaintext = 1 + 32 + introset.KEM_KEY_SIZE + introset.GATE_KEY_SIZE + 1 + most
-    assert plaintext + introset.MAX_SERVICES_SIZE <= introset.PLAINTEXT_SIZES[-1]
+    assert plaintext + introset.MAX_EXTRAS_SIZE == introset.PLAINTEXT_SIZES[-1]
+    assert introset.MAX_SERVICES_SIZE + len(encode_offer(NO_OFFER)) <= introset.MAX_EXTRAS_SIZE
     # without services every introset has the smaller size, whatever its introductions
-    assert plaintext + 1 <= introset.PLAINTEXT_SIZES[0]
+    assert plaintext + 2 <= introset.PLAINTEXT_SIZES[0]
     sealed = 1 + 32 + 8 + 4 + 24 + 2 + introset.PLAINTEXT_SIZES[-1] + TAG_SIZE + 64
     assert sealed <= introset.MAX_SEALED_SIZE == control.INTROSET_LIMIT
