@@ -27,7 +27,6 @@ from lokinet_node.netdb.choose import Rules
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.config import Role
 from lokinet_node.node.config_exit import offer_of
-from lokinet_node.node.gate import guard
 from lokinet_node.node.journal import log_effect
 from lokinet_node.node.make import (
     ClientSettings,
@@ -44,6 +43,7 @@ from lokinet_node.wire.link import VERSION as WIRE_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lokinet_node.admitting import Admitting
     from lokinet_node.base.addresses import Range
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.units import Micros
@@ -118,6 +118,7 @@ class Wiring:
         self._listing: Listing | None = None
         if config.chain is not None and isinstance(self.role, RouterRole):
             self._listing = Listing(config.chain, self.node, self.role, clock, log)
+        self._admitting = self._guard()
         self._other_versions = 0
         self._versions_told = -VERSION_PAUSE
         self._control: ControlSocket | None = None
@@ -171,11 +172,7 @@ class Wiring:
             strict=frozenset(network.strict_connect),
             guards=_stored_guards(f"{config.data_dir}/{GUARDS_FILE}"),
         )
-        node, role = self._made(
-            lambda: make_client(settings, self._ground, transmit, self._clock())
-        )
-        guard(role.gate, config.auth, entropy)
-        return node, role
+        return self._made(lambda: make_client(settings, self._ground, transmit, self._clock()))
 
     def _made(self, make: Callable[[], Made]) -> Made:
         """What was read from files may turn out bad only now."""
@@ -196,6 +193,14 @@ class Wiring:
         door.provider = providing.provider
         return providing
 
+    def _guard(self) -> Admitting | None:
+        if not self._config.auth.is_guarded or not isinstance(self.role, ClientRole):
+            return None
+        from lokinet_node.admitting import Admitting  # here: only services pay for it
+
+        entropy = self._ground.entropy
+        return Admitting(self._config.auth, self.role, entropy, self._clock, self._log)
+
     # --- serving
 
     async def serve(self, after: Callable[[], object], stop: Callable[[], None]) -> None:
@@ -207,6 +212,8 @@ class Wiring:
         if self._listing is not None:
             self._listing.after = after
             self._listing.start()
+        if self._admitting is not None:
+            self._admitting.after = after
         config = self._config
         self.routing.serve()
         self.handle_effects()
@@ -226,6 +233,8 @@ class Wiring:
         """Close what `serve` opened."""
         if self._listing is not None:
             await self._listing.close()
+        if self._admitting is not None:
+            await self._admitting.close()
         if self._dns is not None:
             await self._dns.close()
         await self._resolver.close()
@@ -246,6 +255,8 @@ class Wiring:
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
             self._naming.take(effect)
+            if self._admitting is not None:
+                self._admitting.take(effect)
             self.routing.take(effect, self.node.network.links.by_key.values())
             log_effect(self._log, effect)
         if self.node.network.links.drops[LinkDrop.VERSION] > self._other_versions:

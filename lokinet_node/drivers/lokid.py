@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-import h11
-
 from lokinet_node.base.errors import WireError
 from lokinet_node.base.units import SECOND
+from lokinet_node.drivers.http_post import post
 from lokinet_node.ons.desk import NO_WORD, PATIENCE, ChainSays
 from lokinet_node.wire.control import Status
 from lokinet_node.wire.oxend import (
@@ -45,7 +44,6 @@ NAME_LIMIT: Final = 16 << 10
 LIST_LIMIT: Final = 8 << 20
 """Bytes of a reply: a list of 8192 routers has 2 MiB."""
 FIRST_POLL_S: Final = 1.0
-_READ: Final = 64 << 10
 
 
 class Lokid:
@@ -136,39 +134,4 @@ class Lokid:
 
     async def _post(self, body: bytes, limit: int) -> bytes:
         """The body of a good reply; OSError or WireError for anything else."""
-        reader, writer = await asyncio.open_connection(*self._endpoint)
-        try:
-            http = h11.Connection(h11.CLIENT)
-            headers = [
-                ("Host", str(self._endpoint)),
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
-                ("Connection", "close"),
-            ]
-            request = h11.Request(method="POST", target="/json_rpc", headers=headers)
-            for event in (request, h11.Data(data=body), h11.EndOfMessage()):
-                writer.write(http.send(event) or b"")
-            return await _reply(http, reader, limit)
-        finally:
-            writer.close()
-
-
-async def _reply(http: h11.Connection, reader: asyncio.StreamReader, limit: int) -> bytes:
-    found = bytearray()
-    try:
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                http.receive_data(await reader.read(_READ))
-            elif isinstance(event, h11.Response) and event.status_code != 200:
-                raise WireError(f"the chain answers HTTP {event.status_code}")
-            elif isinstance(event, h11.Data):
-                found += event.data
-                if len(found) > limit:
-                    raise WireError("the chain's reply is too long")
-            elif isinstance(event, h11.EndOfMessage):
-                return bytes(found)
-            elif isinstance(event, h11.ConnectionClosed):
-                raise WireError("the chain hung up")
-    except h11.RemoteProtocolError as error:
-        raise WireError(f"the chain speaks no HTTP: {error}") from error
+        return await post(self._endpoint, "/json_rpc", body, limit, who="the chain")

@@ -22,7 +22,7 @@ from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.crypto.kdf import blake2s
 from lokinet_node.path.meter import Bucket
 from lokinet_node.session.admission import Grant
-from lokinet_node.session.auth_messages import AuthCode
+from lokinet_node.session.auth_messages import AuthCode, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +55,18 @@ class TokenCheck:
 
     remote: LokiAddress
     token: str = field(repr=False)
+    number: int = 0
+    """Of the question, as the caller gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The driver's answer."""
+
+    code: AuthCode
+    reason: str = ""
+    account: str = field(default="", repr=False)
+    """What the token is known by: two spellings of one token have one account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +123,9 @@ class Doorman:
         """See session.admission.Doorkeeper."""
         return Grant() if remote in self._whitelist else None
 
-    def asked(self, remote: LokiAddress, token: str, now: Micros) -> Decision | TokenCheck:
+    def asked(
+        self, remote: LokiAddress, token: str, number: int, now: Micros
+    ) -> Decision | TokenCheck:
         """A caller wants to be let in: the decision, or what the driver has to find out."""
         if remote in self._whitelist:
             return Decision(AuthCode.OKAY, grant=Grant())
@@ -122,14 +136,14 @@ class Doorman:
             return Decision(AuthCode.LIMITED, TOO_OFTEN)
         if token in self._tokens:
             return Decision(AuthCode.OKAY, grant=Grant())
-        if self._backend is Backend.NONE:
+        if self._backend is Backend.NONE or not is_token(token):
             return Decision(AuthCode.REJECT, NOT_PERMITTED)
-        return TokenCheck(remote, token)
+        return TokenCheck(remote, token, number)
 
-    def checked(self, check: TokenCheck, code: AuthCode, reason: str, now: Micros) -> Decision:
+    def checked(self, check: TokenCheck, verdict: Verdict, now: Micros) -> Decision:
         """What the backend says."""
-        grant = Grant() if code is AuthCode.OKAY else None
-        return Decision(code, reason, grant)
+        grant = Grant() if verdict.code is AuthCode.OKAY else None
+        return Decision(verdict.code, verdict.reason, grant)
 
     def _caller(self, remote: LokiAddress, now: Micros) -> Bucket:
         bucket = self._callers.get(remote)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lokinet_node.burst import Cells
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.dht.lookup import Reason
-    from lokinet_node.exits.auth import TokenCheck
+    from lokinet_node.exits.auth import TokenCheck, Verdict
     from lokinet_node.link.links import Link
     from lokinet_node.netdb.choose import HopChooser, Rules
     from lokinet_node.netdb.guards import Guards
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from lokinet_node.ons.verdict import NameAnswer
     from lokinet_node.path.lanes import EndLane, OwnerLane
     from lokinet_node.path.owned import PathEvent
-    from lokinet_node.session.auth_messages import AuthCode
     from lokinet_node.wire.introset import Introset
 
 
@@ -375,9 +374,9 @@ class ClientRole:
         self.sessions.authorise(remote, token, now)
         self._settle(now)
 
-    def token_checked(self, check: TokenCheck, code: AuthCode, reason: str, now: Micros) -> None:
+    def token_checked(self, check: TokenCheck, verdict: Verdict, now: Micros) -> None:
         """The driver's answer to a TokenCheck."""
-        self.gate.checked(check, code, reason, now)
+        self.gate.checked(check, verdict, now)
         self._settle(now)
 
     def _session_ready(self, remote: LokiAddress, now: Micros) -> None:

@@ -155,7 +155,7 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         block_bogons=reader.one("router", "block-bogons", boolean, True),
         nickname=reader.one("router", "nickname", parts.nickname, ""),
         key_files=parts.read_key_files(reader, data_dir),
-        auth=read_auth(reader),
+        auth=read_auth(reader, data_dir, around.exists),
         network=network,
         exit=None if is_router else read_exit(reader, data_dir, around.exists, network),
         unique_range_size=reader.one("paths", "unique-range-size", parts.range_size, 32),

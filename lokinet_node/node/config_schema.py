@@ -103,13 +103,16 @@ NETWORK = {
         only=_C,
         repeated=True,
     ),
-    "auth": Key("who may open sessions: none (everybody) or whitelist", "none", only=_C),
+    "auth": Key(
+        "who may open sessions: none (everybody), whitelist, file or http", "none", only=_C
+    ),
     "auth-lmq": Key("auth=http stands in its place", only=_C, support=Support.REFUSED),
     "auth-lmq-method": Key("auth=http stands in its place", only=_C, support=Support.REFUSED),
     "auth-whitelist": Key("<52>.loki let in without a token", only=_C, repeated=True),
     "auth-static": Key("a token that lets in", only=_C, repeated=True),
-    "auth-file": Key("file of tokens", only=_C, repeated=True, support=_NOT_YET),
-    "auth-file-type": Key("how that file is written", only=_C, support=_NOT_YET),
+    "auth-file": Key("file with a token a line, read at each attempt", only=_C, repeated=True),
+    "auth-file-type": Key("plain, or hash: lines are crypt(3) hashes", "plain", only=_C),
+    "auth-http": Key("http://IP:PORT/PATH asked about tokens; ours, not Lokinet's", only=_C),
 }
 
 EXIT = {

@@ -9,19 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lokinet_node.exits.auth import Doorman, TokenCheck
+from lokinet_node.exits.auth import TokenCheck
 from lokinet_node.session.addresses import remote_loki
-from lokinet_node.session.auth_messages import AuthCode
+from lokinet_node.session.auth_messages import AuthCode, AuthResult
 from lokinet_node.session.effects import AdmissionAsked, Authorised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.ids import LokiAddress
     from lokinet_node.base.units import Micros
-    from lokinet_node.exits.auth import Decision
-    from lokinet_node.node.config_auth import AuthConfig
+    from lokinet_node.exits.auth import Decision, Doorman, Verdict
     from lokinet_node.node.traffic import Traffic
     from lokinet_node.session.sessions import Sessions
 
@@ -65,33 +63,21 @@ class Gate:
             elif traffic is not None:
                 traffic.refused(remote_loki(effect.remote))
         elif self.doorman is not None:
-            decision = self.doorman.asked(effect.remote, effect.token, now)
+            decision = self.doorman.asked(effect.remote, effect.token, effect.number, now)
             if isinstance(decision, TokenCheck):
                 self._note(decision)
             else:
                 self._decide(effect, decision, now)
 
-    def checked(self, check: TokenCheck, code: AuthCode, reason: str, now: Micros) -> None:
+    def checked(self, check: TokenCheck, verdict: Verdict, now: Micros) -> None:
         """What the driver found out about a token."""
         if self.doorman is not None:
-            self._decide(check, self.doorman.checked(check, code, reason, now), now)
+            self._decide(check, self.doorman.checked(check, verdict, now), now)
 
     def _decide(
         self, attempt: AdmissionAsked | TokenCheck, decision: Decision, now: Micros
     ) -> None:
         self.answers[decision.code] += 1
+        answer = AuthResult(attempt.number, decision.code, decision.reason)
         self._note(CallerAnswered(attempt.remote, decision.code, decision.reason))
-        self._sessions.decided(attempt.remote, decision.code, decision.reason, decision.grant, now)
-
-
-def guard(gate: Gate, config: AuthConfig, entropy: Entropy) -> None:
-    """Set a doorman at the gate if the configuration wants one."""
-    if config.is_guarded:
-        gate.keep(
-            Doorman(
-                whitelist=config.whitelist,
-                tokens=config.tokens,
-                backend=config.backend,
-                entropy=entropy,
-            )
-        )
+        self._sessions.decided(attempt.remote, answer, decision.grant, now)

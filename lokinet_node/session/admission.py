@@ -189,17 +189,22 @@ class Admission:
             self._answered = AuthResult(UNASKED, AuthCode.OKAY)
             self._outlet.tell(self._answered)
 
-    def decided(self, code: AuthCode, reason: str, grant: Grant | None, now: Micros) -> None:
-        """What the door says to the question that is pending, or of its own accord."""
-        number = UNASKED if self._pending is None else self._pending
-        self._pending = None
-        self._answered = AuthResult(number, code, reason)
+    def decided(self, answer: AuthResult, grant: Grant | None, now: Micros) -> None:
+        """The door's answer to the question that is pending, or UNASKED, of its own accord.
+
+        One to another question comes too late and is nobody's.
+        """
+        if answer.number not in (UNASKED, self._pending):
+            return
+        if answer.number == self._pending:
+            self._pending = None
+        self._answered = answer
         if grant is not None:
             self._let_in(grant)
         else:
             self.is_welcome = self.is_granted = False
         self._tell_at = now + TELL_PAUSE
-        self._outlet.tell(self._answered)
+        self._outlet.tell(answer)
 
     def _let_in(self, grant: Grant) -> None:
         self.is_welcome = self.is_granted = True
@@ -214,7 +219,7 @@ class Admission:
             self._outlet.tell(self._answered)
         elif self._pending is None:
             self._pending = question.number
-            self._home.effects.append(AdmissionAsked(self._remote, question.token))
+            self._home.effects.append(AdmissionAsked(self._remote, question.token, question.number))
 
     # --- the end that called
 

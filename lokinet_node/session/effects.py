@@ -79,6 +79,7 @@ class AdmissionAsked:
 
     remote: LokiAddress
     token: str = field(repr=False)
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lokinet_node.base.timing import Timing
     from lokinet_node.base.units import Micros
     from lokinet_node.session.admission import Doorkeeper, Grant
-    from lokinet_node.session.auth_messages import AuthCode
+    from lokinet_node.session.auth_messages import AuthResult
     from lokinet_node.session.routes import OwnPath
     from lokinet_node.session.streams import ReceiveStream
     from lokinet_node.wire.introset import Introduction, Introset
@@ -120,12 +120,12 @@ class Sessions:
         self._home.doorkeeper = doorkeeper
 
     def decided(
-        self, remote: LokiAddress, code: AuthCode, reason: str, grant: Grant | None, now: Micros
+        self, remote: LokiAddress, answer: AuthResult, grant: Grant | None, now: Micros
     ) -> None:
-        """The answer to AdmissionAsked, or a change of mind; a grant only with OKAY."""
+        """The answer to AdmissionAsked by its number, or unasked; a grant only with OKAY."""
         session = self.by_remote.get(remote)
         if session is not None:
-            session.admission.decided(code, reason, grant, now)
+            session.admission.decided(answer, grant, now)
 
     def introset_found(
         self, remote: LokiAddress, introset: Introset | None, expires: Micros, now: Micros

@@ -14,6 +14,7 @@ from lokinet_node.base.names import parse_loki
 from lokinet_node.base.srv import SrvRecord
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
+from lokinet_node.exits.auth import Backend
 from lokinet_node.node.config import (
     Config,
     ConfigError,
@@ -226,6 +227,24 @@ def test_who_is_let_in_and_no_token_shows() -> None:
     assert not client("").auth.is_guarded
 
 
+def test_a_file_of_tokens_has_to_be_there() -> None:
+    around = Surroundings("/etc/node", "/var", lambda path: path in ("/var", "/var/there"))
+    text = "[network]\nauth=file\nauth-file=there\nauth-file=gone\n"
+    assert "0.ini:4: [network] auth-file=: /var/gone does not exist" in problems(
+        text, around=around
+    )
+
+
+def test_where_tokens_are_looked_up() -> None:
+    files = client("[network]\nauth=file\nauth-file=a\nauth-file=/b\nauth-file-type=hashes\n").auth
+    assert (files.backend, files.is_hashed) == (Backend.FILE, True)
+    assert files.files == ("/var/lib/lokinet/a", "/b")
+    asked = client("[network]\nauth=http\nauth-http=http://127.0.0.1:80/x?y\n").auth
+    assert (asked.backend, asked.service) == (Backend.HTTP, (Endpoint("127.0.0.1", 80), "/x?y"))
+    bare = client("[network]\nauth=http\nauth-http=http://127.0.0.1:80\n").auth
+    assert bare.service == (Endpoint("127.0.0.1", 80), "/")
+
+
 BAD_CLIENT = [
     ("[network]\nauto-routing=maybe\n", 2, "'maybe' is not one of"),
     ("[network]\nhosp=4\n", 2, "unknown key 'hosp' in [network], did you mean 'hops'?"),
@@ -264,7 +283,15 @@ BAD_CLIENT = [
     (f"[network]\nblacklist-snode={FIRST}.loki\n", 2, ".snode"),
     ("[network]\nprofiling=0\n", 2, "not supported yet"),
     ("[network]\nexit-node=exit.loki\n", 2, "not supported yet"),
-    ("[network]\nauth=everybody\n", 2, "not one of none, whitelist"),
+    ("[network]\nauth=everybody\n", 2, "not one of none, whitelist, file, http"),
+    ("[network]\nauth=file\n", 2, "lets nobody in: say auth-file="),
+    ("[network]\nauth=file\nauth-file=a\nauth-file-type=md5\n", 4, "not one of plain"),
+    ("[network]\nauth=http\nauth-http=https://10.0.0.1:5/x\n", 3, "not http://IP:PORT/PATH"),
+    ("[network]\nauth=http\nauth-http=http://allow.example:5/x\n", 3, "not an IPv4 address"),
+    ("[network]\nauth=http\nauth-http=http://0.0.0.0:5/x\n", 3, "nobody answers at"),
+    ("[network]\nauth=http\nauth-http=http://10.0.0.1/x\n", 3, "not ip:port"),
+    ("[network]\nauth=http\nauth-http=http://10.0.0.1:5/a b\n", 3, "no path"),
+    ("[network]\nauth=http\nauth-http=http://10.0.0.1:5\nauth-file=x\n", 4, "auth=file"),
     ("[network]\nauth=lmq\n", 2, "auth=http asks a program of yours instead"),
     ("[network]\nauth-lmq=tcp://127.0.0.1:5\n", 2, "auth=http stands in its place"),
     ("[network]\nauth=whitelist\n", 2, "lets nobody in"),

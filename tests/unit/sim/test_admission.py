@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lokinet_node.base.ids import LokiAddress
-from lokinet_node.exits.auth import Backend, Doorman, TokenCheck
+from lokinet_node.exits.auth import Backend, Doorman, TokenCheck, Verdict
 from lokinet_node.node.traffic import Drop
 from lokinet_node.session.admission import Plea
 from lokinet_node.session.auth_messages import AuthCode
@@ -236,7 +236,8 @@ def test_the_driver_decides_about_tokens_of_a_backend_once() -> None:
     assert not is_asked() or len(checks) == 1
     (check,) = checks
     assert (check.remote, check.token) == (alice.role.address, "voucher")
-    web.role.token_checked(check, AuthCode.PAYME, "10 coins, please", world.network.now)
+    verdict = Verdict(AuthCode.PAYME, "10 coins, please")
+    web.role.token_checked(check, verdict, world.network.now)
     world.network.poke(web.address)
     world.wait(lambda: authorised(alice) == [(AuthCode.PAYME, "10 coins, please")], 5)
 

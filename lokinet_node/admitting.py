@@ -1,0 +1,126 @@
+"""Tokens of callers, wired: what the doorman cannot decide is looked up in files or asked for.
+
+Files are read anew for each attempt and hashed in one worker thread, which starts with the first
+attempt; a service is asked on the event loop. Whatever goes wrong lets nobody in, is told to the
+caller without details and logged with them. Tokens are in no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from lokinet_node.base.errors import OperatorError, WireError
+from lokinet_node.base.names import format_loki
+from lokinet_node.drivers.crypt3 import check_crypt, crypt
+from lokinet_node.drivers.files import read_file
+from lokinet_node.exits.auth import NOT_PERMITTED, TOO_OFTEN, Backend, Doorman, TokenCheck, Verdict
+from lokinet_node.exits.token_file import find_hash, find_token, lines
+from lokinet_node.session.auth_messages import AuthCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from lokinet_node.base.entropy import Entropy
+    from lokinet_node.base.units import Micros
+    from lokinet_node.drivers.log import Log
+    from lokinet_node.node.client import ClientRole
+    from lokinet_node.node.config_auth import AuthConfig
+
+MOST_PENDING: Final = 64
+"""Attempts under way; one more is told to come back later."""
+FILE_LIMIT: Final = 1 << 20
+"""Bytes of a file of tokens."""
+UNDECIDED: Final = "the service could not decide, try again later"
+
+
+class Admitting:
+    """What stands between a client's gate and its backend."""
+
+    def __init__(
+        self,
+        config: AuthConfig,
+        role: ClientRole,
+        entropy: Entropy,
+        clock: Callable[[], Micros],
+        log: Log,
+    ) -> None:
+        """Sets a doorman at the gate. OperatorError: hashes, and a system without crypt(3)."""
+        if config.backend is Backend.FILE and config.is_hashed:
+            check_crypt()
+        self.after: Callable[[], object] = lambda: None
+        """Called when a decision made the node act."""
+        self._config = config
+        self._role = role
+        self._clock = clock
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._worker: ThreadPoolExecutor | None = None
+        role.gate.keep(
+            Doorman(
+                whitelist=config.whitelist,
+                tokens=config.tokens,
+                backend=config.backend,
+                entropy=entropy,
+            )
+        )
+
+    def take(self, effect: object) -> None:
+        """Decide if that is what the node wants; there must be a running loop."""
+        if not isinstance(effect, TokenCheck):
+            return
+        # Called while packets are served inside the selector: the loop must be woken for it.
+        asyncio.get_running_loop().call_soon_threadsafe(lambda: self._run(self._decide(effect)))
+
+    async def close(self) -> None:
+        """Decide nothing any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._worker is not None:
+            self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _decide(self, check: TokenCheck) -> None:
+        if len(self._tasks) > MOST_PENDING:
+            verdict = Verdict(AuthCode.LIMITED, TOO_OFTEN)
+        else:
+            try:
+                verdict = await self._ask(check)
+            except (OSError, OperatorError, WireError) as error:
+                self._log.warn("auth.undecided", reason=str(error) or type(error).__name__)
+                verdict = Verdict(AuthCode.FAILED, UNDECIDED)
+        self._role.token_checked(check, verdict, self._clock())
+        self.after()
+
+    async def _ask(self, check: TokenCheck) -> Verdict:
+        if self._config.service is not None:
+            from lokinet_node.drivers.access_service import ask_service  # here: HTTP costs memory
+
+            question = {
+                "address": format_loki(check.remote),
+                "token": check.token,
+                "service": format_loki(self._role.address),
+            }
+            return Verdict(*await ask_service(*self._config.service, question), check.token)
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, "tokens")
+        loop = asyncio.get_running_loop()
+        entry = await loop.run_in_executor(self._worker, self._find, check.token)
+        if entry is None:
+            return Verdict(AuthCode.REJECT, NOT_PERMITTED)
+        return Verdict(AuthCode.OKAY, account=entry)
+
+    def _find(self, token: str) -> str | None:
+        """The entry for a token; in the worker thread; OperatorError for a file without text."""
+        entries: list[str] = []
+        for path in self._config.files:
+            entries += lines(read_file(path, FILE_LIMIT).decode(errors="replace"))
+        if self._config.is_hashed:
+            return find_hash(entries, token, crypt)
+        return find_token(entries, token)

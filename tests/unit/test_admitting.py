@@ -1,0 +1,131 @@
+"""Tokens of callers, from the gate to files and services and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lokinet_node import admitting
+from lokinet_node.admitting import UNDECIDED, Admitting
+from lokinet_node.base.addresses import Endpoint
+from lokinet_node.base.ids import LokiAddress
+from lokinet_node.drivers.log import Log
+from lokinet_node.exits.auth import TOO_OFTEN, Backend, TokenCheck, Verdict
+from lokinet_node.node.config_auth import AuthConfig
+from lokinet_node.session.addresses import remote_loki
+from lokinet_node.session.auth_messages import AuthCode
+from lokinet_node.testing.builders import World
+from tests.unit.exits.test_token_file import HASHES
+
+ALICE = LokiAddress(bytes(31) + b"\1")
+
+
+def decide(
+    config: AuthConfig,
+    *tokens: str,
+    between: Callable[[], object] = lambda: None,
+    said: Path | None = None,
+) -> list[Verdict]:
+    """What becomes of attempts made one after another."""
+    web = World(seed=1, routers=1).client("web")
+    verdicts: list[Verdict] = []
+    web.role.token_checked = (  # type: ignore[method-assign]
+        lambda check, verdict, now: verdicts.append(verdict)
+    )
+
+    async def scenario() -> None:
+        one = Admitting(
+            config, web.role, bytes, lambda: 5, Log("info", None if said is None else str(said))
+        )
+        decided = asyncio.Event()
+        one.after = decided.set
+        for token in tokens:
+            decided.clear()
+            one.take(TokenCheck(ALICE, token, 1))
+            await decided.wait()
+            between()
+        await one.close()
+
+    asyncio.run(scenario())
+    return verdicts
+
+
+def test_a_file_is_read_anew_for_each_attempt(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    path.write_text("sesame # the first\n")
+    config = AuthConfig(is_guarded=True, backend=Backend.FILE, files=(str(path),))
+    answers = decide(
+        config, "voucher", "voucher", between=lambda: path.write_text("sesame\nvoucher\n")
+    )
+    assert answers == [
+        Verdict(AuthCode.REJECT, "access not permitted"),
+        Verdict(AuthCode.OKAY, account="voucher"),
+    ]
+
+
+def test_any_of_several_files_of_hashes_lets_in(tmp_path: Path) -> None:
+    for name in ("md5", "sha512"):
+        (tmp_path / name).write_text(HASHES[name] + "\n")
+    files = (str(tmp_path / "md5"), str(tmp_path / "sha512"))
+    config = AuthConfig(is_guarded=True, backend=Backend.FILE, files=files, is_hashed=True)
+    good, bad = decide(config, "open sesame", HASHES["md5"])
+    assert (good.code, good.account in HASHES.values()) == (AuthCode.OKAY, True)
+    assert bad.code is AuthCode.REJECT
+
+
+def test_a_file_that_is_gone_lets_nobody_in_and_the_log_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    config = AuthConfig(is_guarded=True, backend=Backend.FILE, files=(str(path),))
+    said = tmp_path / "log"
+    assert decide(config, "a-secret", said=said) == [Verdict(AuthCode.FAILED, UNDECIDED)]
+    assert str(path) in said.read_text()
+    assert "a-secret" not in said.read_text()
+
+
+def test_a_service_is_told_who_asks_whom() -> None:
+    heard: list[dict[str, str]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        size = int(head.lower().partition("content-length:")[2].split()[0])
+        heard.append(json.loads(await reader.readexactly(size)))
+        body = b'{"result":"PAYME","reason":"10 coins"}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    async def scenario() -> Verdict:
+        web = World(seed=1, routers=1).client("web")
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            endpoint = Endpoint(*server.sockets[0].getsockname())
+            config = AuthConfig(is_guarded=True, backend=Backend.HTTP, service=(endpoint, "/"))
+            one = Admitting(config, web.role, bytes, lambda: 5, Log("none"))
+            decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+            web.role.token_checked = (  # type: ignore[method-assign]
+                lambda check, verdict, now: decided.set_result(verdict)
+            )
+            one.take(TokenCheck(ALICE, "voucher", 1))
+            found = await decided
+            await one.close()
+            assert heard == [
+                {
+                    "address": str(remote_loki(ALICE)),
+                    "token": "voucher",
+                    "service": str(web.remote),
+                }
+            ]
+            return found
+
+    assert asyncio.run(scenario()) == Verdict(AuthCode.PAYME, "10 coins", "voucher")
+
+
+def test_more_attempts_than_can_wait_are_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(admitting, "MOST_PENDING", 0)
+    config = AuthConfig(is_guarded=True, backend=Backend.FILE, files=(str(tmp_path),))
+    assert decide(config, "sesame") == [Verdict(AuthCode.LIMITED, TOO_OFTEN)]
