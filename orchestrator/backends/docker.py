@@ -36,7 +36,7 @@ from orchestrator.backends.docker_exec import run_in
 from orchestrator.backends.docker_files import furnish, furnish_program
 from orchestrator.backends.docker_observe import STOPPED, Look
 from orchestrator.backends.files import nodes_with_keys
-from orchestrator.backends.inside import drop_default_route, socket_in
+from orchestrator.backends.inside import close_bridge, drop_default_route, socket_in
 from orchestrator.backends.keys import create_keys
 from orchestrator.directories import Places
 from orchestrator.engine.belongings import LABEL, remove_all, remove_containers
@@ -180,10 +180,13 @@ class DockerBackend:
     def _create_network(self) -> None:
         gateway = gateway_of(self.underlay)
         try:
-            self.engine.create_network(network_body(self.ground, self.underlay, gateway))
+            body = network_body(self.ground, self.underlay, gateway)
+            close_bridge(self.engine.create_network(body))
         except NameTaken:
-            if not self.engine.networks(self.ground.own_labels):
+            found = self.engine.networks(self.ground.own_labels)
+            if not found:
                 raise
+            close_bridge(found[0]["Id"])
         except Refused as error:
             if "overlap" not in str(error):
                 raise

@@ -1,4 +1,4 @@
-"""Other processes' network namespaces, entered by a thread of its own for one act.
+"""Other processes' network namespaces, entered by a thread of its own for one act; and the bridge.
 
 A thread that changed its namespace ends with the act: no other thread ever sees it. Takes
 CAP_SYS_ADMIN.
@@ -11,12 +11,14 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from orchestrator.errors import OperatorError
 from orchestrator.world import syscalls
 
-__all__ = ["drop_default_route", "in_network_of", "socket_in"]
+__all__ = ["close_bridge", "drop_default_route", "in_network_of", "socket_in"]
 
 Result = TypeVar("Result")
 
@@ -62,6 +64,18 @@ def in_network_of(pid: int, act: Callable[[], Result]) -> Result:
 def socket_in(pid: int, kind: int) -> socket.socket:
     """A socket that lives there and is used from here."""
     return in_network_of(pid, lambda: socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC))
+
+
+def close_bridge(network: str) -> None:
+    """Let this machine take no IPv4 packet from a network of the engine, by its number.
+
+    Nobody has an address on the machine's end of the bridge, but it has a MAC, and whoever writes
+    neighbours of its own (a node with a tun may) could send to the machine's other addresses. With
+    the filter on, what comes from where no route leads is dropped. It goes with the bridge.
+    """
+    bridge = f"br-{network[:12]}"  # the engine's way to call it
+    with suppress(OSError):  # an engine in another namespace: its machine has to see to it
+        Path(f"/proc/sys/net/ipv4/conf/{bridge}/rp_filter").write_text("1", encoding="ascii")
 
 
 def drop_default_route(pid: int) -> None:

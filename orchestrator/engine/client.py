@@ -117,11 +117,12 @@ class Engine:
                 return None
             raise
 
-    def create_network(self, body: Mapping[str, Any]) -> None:
-        """Raises NameTaken, or Refused where its addresses are taken."""
+    def create_network(self, body: Mapping[str, Any]) -> str:
+        """Its number; raises NameTaken, or Refused where its addresses are taken."""
         with _told(f"network {body['Name']}"):
             api = self._api
-            api._raise_for_status(api._post_json(api._url("/networks/create"), data=dict(body)))
+            answer = api._post_json(api._url("/networks/create"), data=dict(body))
+            return str(api._result(answer, json=True)["Id"])
 
     def remove_network(self, number: str) -> None:
         """One that is gone is fine."""
