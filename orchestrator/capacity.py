@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.findings import Finding, Machine, degraded, fatal, ok
 from orchestrator.world.maps import choose_maps
 
-__all__ = ["Demand", "Supply", "capacities"]
+__all__ = ["Demand", "Supply", "capacities", "neighbour_warning"]
 
 # Linux versions: pidfd_open(2); TUN_F_USO4 in drivers/net/tun.c.
 PIDFD_OPEN = (5, 3)
@@ -36,6 +36,7 @@ MIB_PER_NODE = 13
 """Proportional set size of a router after the first page: docs/benchmarks.md."""
 GOOD_CLOCKS = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "xen")
 """Clock sources that are read without asking the kernel or a device."""
+NEIGHBOURS = "proc/sys/net/ipv4/neigh/default"
 ENGINE_SOCKET = "/var/run/docker.sock"
 ENGINE_TIMEOUT_S = 2.0
 
@@ -163,10 +164,18 @@ def _socket_buffers(machine: Machine) -> Finding:
     )
 
 
+def neighbour_warning(demand: Demand, machine: Machine) -> str | None:
+    """What to say before a network is made that may need more neighbours than the kernel keeps."""
+    found, hard = _neighbours(demand, machine), machine.number(f"{NEIGHBOURS}/gc_thresh3")
+    if hard is None or demand.neighbours <= hard:
+        return None
+    return f"{found.subject}: {found.seen}: {found.instead}; {found.fix}"
+
+
 def _neighbours(demand: Demand, machine: Machine) -> Finding:
+    """Of all namespaces together, containers' as well; only the machine's root can change it."""
     subject, needed = "neighbour table", demand.neighbours
-    folder = "proc/sys/net/ipv4/neigh/default"
-    soft, hard = (machine.number(f"{folder}/gc_thresh{i}") for i in (2, 3))
+    soft, hard = (machine.number(f"{NEIGHBOURS}/gc_thresh{i}") for i in (2, 3))
     who = f"{demand.routers} routers and {demand.ends} others"
     if soft is None or hard is None:
         return degraded(
@@ -175,6 +184,8 @@ def _neighbours(demand: Demand, machine: Machine) -> Finding:
             f"{who} may need {needed} entries; more than there are and packets are lost",
         )
     seen = f"{hard} entries for all namespaces, {who} may need {needed}"
+    if full := _times_full(machine):
+        seen += f"; it was full {full} times since the machine started"
     room = 1 << max(needed * 2, 4096).bit_length()
     raise_it = " ".join(
         f"net.ipv4.neigh.default.gc_thresh{i}={room // part}"
@@ -187,6 +198,15 @@ def _neighbours(demand: Demand, machine: Machine) -> Finding:
     if needed > soft:
         return degraded(subject, seen, "neighbours that are seldom used are asked for again", fix)
     return ok(subject, seen)
+
+
+def _times_full(machine: Machine) -> int:
+    """The kernel's count, a row of hex numbers for each processor under a row of names."""
+    names, *rows = (machine.text("proc/net/stat/arp_cache") or "").splitlines() or [""]
+    if "table_fulls" not in names.split():
+        return 0
+    column = names.split().index("table_fulls")
+    return sum(int(row.split()[column], 16) for row in rows)
 
 
 def _ports(demand: Demand) -> Finding:

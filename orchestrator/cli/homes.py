@@ -6,6 +6,7 @@ import os
 import sys
 
 from orchestrator.backends.opening import home_of
+from orchestrator.capacity import Demand, neighbour_warning
 from orchestrator.choice import (
     VARIABLE,
     asked_for,
@@ -18,7 +19,7 @@ from orchestrator.cli.output import tell
 from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import HostUnfit, UsageError
-from orchestrator.findings import Verdict
+from orchestrator.findings import Machine, Verdict
 from orchestrator.groups import OnClearnet
 from orchestrator.homes import Home
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Desired
@@ -69,7 +70,7 @@ def clearnet_of(topology: Topology) -> str:
 
 
 def check_home(home: Home, desired: Desired) -> None:
-    """Raise HostUnfit for the first thing that is missing there."""
+    """Raise HostUnfit for the first thing that is missing there; tell what is tight."""
     check_proc()
     if home.backend == "netns":
         check_host(programs_of(desired))
@@ -77,6 +78,10 @@ def check_home(home: Home, desired: Desired) -> None:
             tell("only one user id can be mapped: applications run as root of their namespace")
     elif problem := engine_problem():
         raise HostUnfit(problem)
+    routers = sum(node.role == "router" for node in desired.nodes)
+    demand = Demand(routers, len(desired.nodes) - routers)
+    if warning := neighbour_warning(demand, Machine()):
+        tell(warning)
 
 
 def programs_of(desired: Desired) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import doctor
-from orchestrator.capacity import Demand, Supply, capacities
+from orchestrator.capacity import Demand, Supply, capacities, neighbour_warning
 from orchestrator.cli.arguments import parse
 from orchestrator.findings import Finding, Machine, Verdict, degraded, fatal, ok
 
@@ -27,6 +27,15 @@ SMALL = Demand(routers=8, ends=3)
 LATER = 4e9
 
 
+def machine_at(root: Path, changed: dict[str, str | None]) -> Machine:
+    """A good machine but for some files."""
+    for name, text in {**GOOD, **changed}.items():
+        if text is not None:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+    return Machine(root)
+
+
 def finding(
     subject: str,
     tmp_path: Path,
@@ -35,12 +44,9 @@ def finding(
     **has: object,
 ) -> Finding:
     """What is found about one subject on a good machine but for some files and numbers."""
-    for name, text in {**GOOD, **(changed or {})}.items():
-        if text is not None:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(text)
     given = {"descriptors": 20_000, "user": 0, "now": LATER, "engine": "/nowhere", **has}
-    supply = Supply(machine=Machine(tmp_path), **given)  # type: ignore[arg-type]
+    machine = machine_at(tmp_path, changed or {})
+    supply = Supply(machine=machine, **given)  # type: ignore[arg-type]
     return next(each for each in capacities(demand, supply) if each.subject == subject)
 
 
@@ -107,6 +113,27 @@ def test_the_neighbour_table_is_measured_by_the_square_of_the_routers(tmp_path: 
     assert "dropped" in full.instead
     assert "gc_thresh3=8192" in full.fix
     assert "may need 2514" in full.seen
+
+
+def test_before_a_network_is_made_only_a_table_too_small_is_worth_a_word(tmp_path: Path) -> None:
+    machine = machine_at(tmp_path, {})
+    assert neighbour_warning(Demand(30, 2), machine) is None
+    warning = neighbour_warning(Demand(50, 2), machine)
+    assert warning is not None
+    assert "1024 entries for all namespaces, 50 routers and 2 others may need 2514" in warning
+    assert "`sysctl -w net.ipv4.neigh.default.gc_thresh1=1024 " in warning
+    hidden = machine_at(
+        tmp_path / "container", {"proc/sys/net/ipv4/neigh/default/gc_thresh3": None}
+    )
+    assert neighbour_warning(Demand(50, 2), hidden) is None
+
+
+def test_a_neighbour_table_that_was_full_says_so(tmp_path: Path) -> None:
+    names = "entries  allocs   unresolved_discards table_fulls\n"
+    counts: dict[str, str | None]
+    counts = {"proc/net/stat/arp_cache": f"{names}00000063 7989 0 00000010\n00000063 1 0 2\n"}
+    assert "it was full 18 times" in finding("neighbour table", tmp_path, counts).seen
+    assert "full" not in finding("neighbour table", tmp_path / "calm").seen
 
 
 def test_limits_a_container_does_not_show_are_no_reason_to_stop(tmp_path: Path) -> None:
