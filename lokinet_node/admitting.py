@@ -15,7 +15,8 @@ from lokinet_node.base.errors import OperatorError, WireError
 from lokinet_node.base.names import format_loki
 from lokinet_node.drivers.crypt3 import check_crypt, crypt
 from lokinet_node.drivers.files import read_file
-from lokinet_node.exits.auth import NOT_PERMITTED, TOO_OFTEN, Backend, Doorman, TokenCheck, Verdict
+from lokinet_node.exits.auth import NOT_PERMITTED, TOO_OFTEN, Doorman, TokenCheck, Verdict
+from lokinet_node.exits.backend import Backend
 from lokinet_node.exits.token_file import find_hash, find_token, lines
 from lokinet_node.session.auth_messages import AuthCode
 

@@ -19,6 +19,8 @@ from lokinet_node.drivers.dns_upstream import Forwarder
 from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
 from lokinet_node.drivers.tun import Tun
+from lokinet_node.exiting import Exiting
+from lokinet_node.exits.consumer import ExitsChanged
 from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.listing import Listing
 from lokinet_node.methods import Methods
@@ -102,8 +104,12 @@ class Wiring:
             for address, ip in config.network.mapaddr:
                 traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
             self._providing = self._provide(self.tun.address, traffic)
+        if isinstance(self.role, ClientRole):
+            exits = config.network.exits
+            self.role.exits.start(exits.mappings, exits.tokens, clock())
         own = self.tun.address if self.tun is not None else None
         self._naming = Naming(config, self.node, self.role, own, clock)
+        self._exiting = Exiting(self.role, self._naming, clock, config.network.resolve_timeout)
         self._methods = Methods(config, self.node, self.role, clock, log)
         upstream = config.dns.upstream
         self._resolver = Resolver(
@@ -220,7 +226,8 @@ class Wiring:
         if config.api.path is not None:
             self._control = ControlSocket(
                 config.api.path,
-                self._methods.handlers(self.tun, self._naming, self._resolver, stop),
+                self._methods.handlers(self.tun, self._naming, self._resolver, stop)
+                | self._exiting.handlers(),
                 self._log,
                 self._methods.subscriptions(),
             )
@@ -254,9 +261,12 @@ class Wiring:
         for effect in effects:
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
+            if isinstance(effect, ExitsChanged):
+                self.routing.exits_changed(range_.network for range_ in effect.ranges)
             self._naming.take(effect)
             if self._admitting is not None:
                 self._admitting.take(effect)
+            self._exiting.take(effect)
             self.routing.take(effect, self.node.network.links.by_key.values())
             log_effect(self._log, effect)
         if self.node.network.links.drops[LinkDrop.VERSION] > self._other_versions:

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.crypto.kdf import blake2s
+from lokinet_node.exits.backend import Backend
 from lokinet_node.path.meter import Bucket
 from lokinet_node.session.admission import Grant
 from lokinet_node.session.auth_messages import AuthCode, is_token
@@ -39,14 +39,6 @@ NO_TOKEN: Final = "a token is required"
 NOT_PERMITTED: Final = "access not permitted"
 TOO_OFTEN: Final = "too many attempts, try again later"
 _KEY_SIZE: Final = 32
-
-
-class Backend(Enum):
-    """Who decides about tokens that are not in the configuration."""
-
-    NONE = "none"
-    FILE = "file"
-    HTTP = "http"
 
 
 @dataclass(frozen=True, slots=True)

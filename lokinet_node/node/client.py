@@ -14,9 +14,10 @@ from lokinet_node.base.ids import LokiAddress, RouterID
 from lokinet_node.base.units import SECOND
 from lokinet_node.burst import CELL
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
+from lokinet_node.node.exits import ClientExits
 from lokinet_node.node.flows import SessionFlow, Snodes
 from lokinet_node.node.gate import Gate
-from lokinet_node.node.names import Names
+from lokinet_node.node.names import NameResolved, Names
 from lokinet_node.node.paths import PathKeeper, undoubted
 from lokinet_node.node.questions import Questions, Resolved
 from lokinet_node.path.owned import OwnPaths, Path, PathCleared, PathLost, PathMessage, PathReady
@@ -85,7 +86,15 @@ class ClientRole:
             ground, self.own, self._seal if reachable else None, self._introset_found
         )
         self.gate = Gate(self.sessions, note)
-        self.names = Names(ground, self.own, self.keeper, note)
+        self.exits = ClientExits(
+            ground.entropy,
+            self.sessions,
+            self.keeper,
+            lambda name, now: self.names.resolve(name, now),
+            self._settle,
+            note,
+        )
+        self.names = Names(ground, self.own, self.keeper, self._named)
         self.guards = guards
         """First and second hops, for the driver to store whenever they changed."""
         self.services: tuple[SrvRecord, ...] = ()
@@ -124,6 +133,11 @@ class ClientRole:
         answer = self.names.resolve(name, now)
         self._settle(now)
         return answer
+
+    def _named(self, effect: object) -> None:
+        if isinstance(effect, NameResolved):
+            self.exits.use.named(effect.name, effect.answer, self._now)
+        self._note(effect)
 
     def look_up(self, address: LokiAddress, now: Micros) -> None:
         """Look an introset up, whatever is known of it; an IntrosetSeen will follow."""
@@ -275,6 +289,7 @@ class ClientRole:
                 self._paths_changed(now)
             for wish in wishes:
                 self._session_effect(wish, now)
+                self.exits.take(wish, now)
 
     def _path_event(self, event: PathEvent, now: Micros) -> None:
         if isinstance(event, PathMessage):
@@ -403,6 +418,7 @@ class ClientRole:
         self.sessions.tick(now)
         self.directory.tick(now)
         self.names.tick(now)
+        self.exits.use.tick(now)
         self._settle(now)
 
     def deadline(self) -> Micros | None:
@@ -413,5 +429,6 @@ class ClientRole:
             self.sessions.deadline(),
             self.directory.deadline(),
             self.names.deadline(),
+            self.exits.use.deadline(),
         ]
         return min((due for due in times if due is not None), default=None)

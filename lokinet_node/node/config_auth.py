@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lokinet_node.base.addresses import Endpoint, parse_endpoint
 from lokinet_node.base.errors import NameSyntaxError
 from lokinet_node.base.names import parse_loki
-from lokinet_node.exits.auth import Backend
+from lokinet_node.exits.backend import Backend
 from lokinet_node.node.config_parts import ANY_ADDRESS
 from lokinet_node.node.config_reader import choice, plain
 from lokinet_node.session.auth_messages import MOST_TOKEN, is_token

@@ -25,6 +25,7 @@ from lokinet_node.base.names import parse_loki, parse_snode
 from lokinet_node.base.srv import SrvRecord, parse_srv
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND, Micros
+from lokinet_node.node.config_consumer import ConsumerConfig, read_consumer
 from lokinet_node.node.config_reader import (
     Reader,
     boolean,
@@ -87,6 +88,7 @@ class NetworkConfig:
     strict_connect: tuple[RouterID, ...]
     blacklist: tuple[RouterID, ...]
     resolve_timeout: Micros
+    exits: ConsumerConfig
     services: tuple[SrvRecord, ...]
     """SRV records of the own address, in the order of the file."""
     auto_routing: bool
@@ -150,6 +152,7 @@ def read_network(reader: Reader, data_dir: str) -> NetworkConfig:
         strict_connect=_read_routers(reader, "strict-connect"),
         blacklist=_read_routers(reader, "blacklist-snode"),
         resolve_timeout=reader.one("network", "path-alignment-timeout", seconds, 30 * SECOND),
+        exits=read_consumer(reader),
         services=_read_services(reader),
         auto_routing=reader.one("network", "auto-routing", boolean, True),
         blackhole_routes=reader.one("network", "blackhole-routes", boolean, True),

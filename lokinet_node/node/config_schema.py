@@ -92,8 +92,14 @@ NETWORK = {
     "persist-addrmap-file": Key("keep mapped addresses on disk", only=_C, support=_NOT_YET),
     "ip6-range": Key("IPv6 inside", only=_C, support=_NOT_YET, harmless=frozenset({""})),
     "exit": Key("act as exit provider: pass packets on to the internet", "0", only=_C),
-    "exit-node": Key("exits to use", only=_C, repeated=True, support=_NOT_YET),
-    "exit-auth": Key("token for an exit", only=_C, repeated=True, support=_NOT_YET),
+    "exit-node": Key(
+        "ADDRESS[:RANGE], an exit for destinations; null: none for these; range: ::/0",
+        only=_C,
+        repeated=True,
+    ),
+    "exit-auth": Key(
+        "ADDRESS:TOKEN, what an exit or service is asked with", only=_C, repeated=True
+    ),
     "auto-routing": Key("lead what is mapped to exits into the tun", "1", only=_C),
     "blackhole-routes": Key("let nothing of it leave in clear, even if killed", "1", only=_C),
     "owned-range": Key("range this exit serves, as its introset says", only=_C, repeated=True),

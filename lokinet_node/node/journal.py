@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lokinet_node.base.ids import short
+from lokinet_node.exits.consumer import ExitDown, ExitTried, ExitUp, Failure
 from lokinet_node.link.links import LinkDown, LinkUp
 from lokinet_node.node.gate import CallerAnswered
 from lokinet_node.node.names import NameResolved
@@ -45,14 +46,14 @@ def log_effect(log: Writer, effect: object) -> None:
             event = "auth.answered" if isinstance(effect, Authorised) else "auth.decided"
             remote = short(effect.remote)
             log.info(event, code=effect.code.name, reason=effect.reason, remote=remote)
+        case ExitUp() | ExitDown() | ExitTried():
+            _log_exit(log, effect)
         case ContactSigned():
             log.debug("contact.signed")
         case Resolved(remote, None, reason):
             log.info("name.unresolved", reason=reason, remote=str(remote))
-        case NameResolved(name, Found()):
-            log.debug("name.found", name=name)
-        case NameResolved(name, answer):
-            log.info("name.unresolved", reason=str(answer), name=name)
+        case NameResolved():
+            _log_name(log, effect)
         case _:
             pass
 
@@ -80,3 +81,23 @@ def _log_session(log: Writer, effect: SessionReady | SessionFailed | SessionEnde
     else:
         event = "session.failed" if isinstance(effect, SessionFailed) else "session.ended"
         log.info(event, reason=effect.reason, remote=remote)
+
+
+def _log_name(log: Writer, effect: NameResolved) -> None:
+    if isinstance(effect.answer, Found):
+        log.debug("name.found", name=effect.name)
+    else:
+        log.info("name.unresolved", reason=str(effect.answer), name=effect.name)
+
+
+def _log_exit(log: Writer, effect: ExitUp | ExitDown | ExitTried) -> None:
+    remote = str(effect.exit)
+    match effect:
+        case ExitUp():
+            log.info("exit.up", remote=remote)
+        case ExitDown(_, reason):
+            log.info("exit.down", reason=reason, remote=remote)
+        case ExitTried(_, Failure() as failure, reason):
+            log.info("exit.failed", failure=failure.name.lower(), reason=reason, remote=remote)
+        case _:
+            pass

@@ -158,6 +158,7 @@ def attach_tun(
     if isinstance(role, ClientRole):
         role.traffic = traffic
         traffic.door = Door(addresses.own)
+        role.exits.attach(traffic, own)
     else:
         role.host = SnodeHost(traffic, node.network)
     return traffic

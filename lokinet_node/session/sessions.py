@@ -115,6 +115,10 @@ class Sessions:
         self._home.tokens[remote] = token
         self.connect(remote, now).authorise(now)
 
+    def use_token(self, remote: LokiAddress, token: str) -> None:
+        """Ask the remote with this token, when there is a reason to."""
+        self._home.tokens[remote] = token
+
     def keep_door(self, doorkeeper: Doorkeeper) -> None:
         """Ask this one about every caller from now on."""
         self._home.doorkeeper = doorkeeper

@@ -14,7 +14,8 @@ from lokinet_node.admitting import UNDECIDED, Admitting
 from lokinet_node.base.addresses import Endpoint
 from lokinet_node.base.ids import LokiAddress
 from lokinet_node.drivers.log import Log
-from lokinet_node.exits.auth import TOO_OFTEN, Backend, TokenCheck, Verdict
+from lokinet_node.exits.auth import TOO_OFTEN, TokenCheck, Verdict
+from lokinet_node.exits.backend import Backend
 from lokinet_node.node.config_auth import AuthConfig
 from lokinet_node.session.addresses import remote_loki
 from lokinet_node.session.auth_messages import AuthCode

@@ -9,12 +9,12 @@ from lokinet_node.exits.auth import (
     NODE_BURST,
     NOT_PERMITTED,
     TOO_OFTEN,
-    Backend,
     Decision,
     Doorman,
     TokenCheck,
     Verdict,
 )
+from lokinet_node.exits.backend import Backend
 from lokinet_node.session.admission import Grant
 from lokinet_node.session.auth_messages import AuthCode
 

@@ -14,7 +14,7 @@ from lokinet_node.base.names import parse_loki
 from lokinet_node.base.srv import SrvRecord
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
-from lokinet_node.exits.auth import Backend
+from lokinet_node.exits.backend import Backend
 from lokinet_node.node.config import (
     Config,
     ConfigError,
@@ -282,7 +282,6 @@ BAD_CLIENT = [
     ),
     (f"[network]\nblacklist-snode={FIRST}.loki\n", 2, ".snode"),
     ("[network]\nprofiling=0\n", 2, "not supported yet"),
-    ("[network]\nexit-node=exit.loki\n", 2, "not supported yet"),
     ("[network]\nauth=everybody\n", 2, "not one of none, whitelist, file, http"),
     ("[network]\nauth=file\n", 2, "lets nobody in: say auth-file="),
     ("[network]\nauth=file\nauth-file=a\nauth-file-type=md5\n", 4, "not one of plain"),

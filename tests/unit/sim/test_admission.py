@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lokinet_node.base.ids import LokiAddress
-from lokinet_node.exits.auth import Backend, Doorman, TokenCheck, Verdict
+from lokinet_node.exits.auth import Doorman, TokenCheck, Verdict
+from lokinet_node.exits.backend import Backend
 from lokinet_node.node.traffic import Drop
 from lokinet_node.session.admission import Plea
 from lokinet_node.session.auth_messages import AuthCode
