@@ -17,8 +17,10 @@ from orchestrator.units import RATE_PATTERN, parse_rate
 __all__ = [
     "AnyCheck",
     "DnsCheck",
+    "ExitCheck",
     "Expectation",
     "HttpCheck",
+    "LeakCheck",
     "OnsCheck",
     "PingCheck",
     "ThroughputCheck",
@@ -138,8 +140,42 @@ class OnsCheck(Strict):
     """The node whose address it must be."""
 
 
-AnyCheck = HttpCheck | DnsCheck | PingCheck | UdpEchoCheck | ThroughputCheck | OnsCheck
-KINDS = ("http", "dns", "ping", "udp-echo", "throughput", "ons")
+class ExitCheck(Strict):
+    """A page comes from a server of the clearnet, which sees an exit and not who asked."""
+
+    from_: Name
+    """The client that asks."""
+    to: Name
+    """The server: an nginx, as its log is read."""
+    through: Annotated[Name | None, Field(examples=["exit"])] = None
+    """The exit that must be seen; without it any."""
+
+
+class LeakCheck(Strict):
+    """Whatever a client asks for, its link to the routers carries link datagrams and nothing else.
+
+    A page and a name are asked for; whether they come does not matter.
+    """
+
+    from_: Name
+    """The client that asks."""
+    to: Name
+    """The server of the clearnet that it asks for a page, and whose name it asks for."""
+    for_: Seconds = 3.0
+    """How long is waited for the page."""
+
+
+AnyCheck = (
+    HttpCheck
+    | DnsCheck
+    | PingCheck
+    | UdpEchoCheck
+    | ThroughputCheck
+    | OnsCheck
+    | ExitCheck
+    | LeakCheck
+)
+KINDS = ("http", "dns", "ping", "udp-echo", "throughput", "ons", "exit", "leak")
 
 
 class Expectation(Strict):
@@ -161,6 +197,10 @@ class Expectation(Strict):
     """One TCP connection carries that much."""
     ons: OnsCheck | None = None
     """A bought name leads to a node."""
+    exit: ExitCheck | None = None
+    """A server of the clearnet sees an exit."""
+    leak: LeakCheck | None = None
+    """Only link datagrams leave a client."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Expectation:
@@ -172,7 +212,7 @@ class Expectation(Strict):
 
     def _kinds(self) -> list[tuple[str, AnyCheck | None]]:
         checks = (self.http, self.dns, self.ping, self.udp_echo, self.throughput, self.ons)
-        return list(zip(KINDS, checks, strict=True))
+        return list(zip(KINDS, (*checks, self.exit, self.leak), strict=True))
 
     @property
     def kind(self) -> str:
@@ -217,11 +257,21 @@ def expectation_problems(
                 yield from _node((*where, "name"), check.name, tuns, servers)
         elif isinstance(check, OnsCheck):
             yield from _node((*where, "to"), check.to, tuns, servers)
+        elif isinstance(check, ExitCheck | LeakCheck):
+            yield from _server((*where, "to"), check.to, servers)
+            if isinstance(check, ExitCheck) and check.through is not None:
+                yield from _node((*where, "through"), check.through, tuns)
         elif "." not in check.to and check.to not in servers:
             yield from _node((*where, "to"), check.to, tuns)
         elif "." in check.to and isinstance(check, UdpEchoCheck) and check.port is None:
             text = f"{check.to!r} is no node: say at which port of it an echo answers"
             yield Problem((*where, "to"), text)
+
+
+def _server(location: Location, name: str, servers: Collection[str]) -> Iterator[Problem]:
+    if name not in servers:
+        hint = did_you_mean(name, servers) or ": it has to be one of role server"
+        yield Problem(location, f"no server {name!r}{hint}")
 
 
 def _node(

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from orchestrator.applications import ServerAppField, ServiceAppField
+from orchestrator.exits import ExitPolicy, ExitUses
 from orchestrator.models import Parameter, Seconds, Strict
 
 __all__ = [
@@ -97,6 +98,8 @@ class ClientGroup(Ended):
     """People: a tun, a resolver and no published address."""
 
     role: Literal["client"]
+    exits: ExitUses = Field(default=[], examples=[["exit.loki"]])
+    """What it uses to reach the clearnet: names of exits, or the keys below."""
 
 
 class ServiceGroup(Ended):
@@ -129,7 +132,7 @@ class ChainGroup(Strict):
         """A chain is one node."""
 
 
-class ExitGroup(Ended):
+class ExitGroup(Ended, ExitPolicy):
     """A `.loki` address that leads to the clearnet.
 
     Its machine forwards and translates addresses as an exit's admin would have it, and its packet

@@ -23,6 +23,13 @@ from orchestrator.ops import NODE_PROCESS, Desired, Image, KeyRequest, NodeSpec,
 from orchestrator.render_apps import command_process, nginx_files, nginx_process
 from orchestrator.render_chain import chain_node, lokid_section, registry_of
 from orchestrator.render_clearnet import EXIT_IFNAME, exit_rules, server_node
+from orchestrator.render_exits import (
+    client_exits,
+    country_file,
+    exit_keys,
+    exit_section,
+    upstream_of,
+)
 from orchestrator.render_images import in_images
 from orchestrator.topology import Member, Topology, members
 
@@ -64,7 +71,7 @@ def render(
     routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
     seeds = [node.name for node in routers[: topology.seeds]]
     chain = next((node for node in nodes if isinstance(node.group, ChainGroup)), None)
-    servers = [node for node in nodes if isinstance(node.group, ServerGroup)]
+    servers = servers_of(topology)
 
     def made(node: Member) -> NodeSpec:
         match node.group:
@@ -90,6 +97,8 @@ def _node(
     directory = places.node(node.name)
     ini = _ini(_sections(topology, node, seeds, places))
     files = {"lokinet.ini": ini}
+    if isinstance(node.group, ExitGroup):
+        files |= country_file(node.group, servers_of(topology))
     config = str(directory / "lokinet.ini")
     processes = [
         ProcessSpec(
@@ -97,7 +106,7 @@ def _node(
             argv=(python, "-P", "-m", "lokinet_node", config),
             log=str(directory / "lokinet.log"),
             nursery=nursery_argv(python),
-            files=("lokinet.ini",),
+            files=tuple(files),
         )
     ]
     shared: list[tuple[str, str]] = []
@@ -136,6 +145,11 @@ def _node(
         clearnet=node.clearnet,
         rules=rules,
     )
+
+
+def servers_of(topology: Topology) -> list[Member]:
+    """Who is on the clearnet alone."""
+    return [node for node in members(topology) if isinstance(node.group, ServerGroup)]
 
 
 def nursery_argv(python: str) -> tuple[str, ...]:
@@ -181,6 +195,17 @@ def _sections(
         sections["lokid"] = lokid_section(topology)
     elif not isinstance(group, ChainGroup | ServerGroup):
         sections["network"] += _path_owner(topology, group, places.node(node.name))
+    if isinstance(group, ExitGroup):
+        sections["network"] += exit_keys(group)
+        sections["exit"] = exit_section(
+            group, topology.clearnet, servers_of(topology), places.node(node.name)
+        )
+    elif isinstance(group, ClientGroup):
+        sections["network"] += client_exits(group)
+        sections["dns"] = [
+            ("bind", f"{RESOLVER}:53"),
+            ("upstream", upstream_of(servers_of(topology))),
+        ]
     # IP only: a loopback or wildcard address would be refused, and port 0 cannot be advertised
     link = ("inbound", f"{node.address}:{LINK_PORT}") if is_router else ("outbound", node.address)
     sections["bind"] = [link]

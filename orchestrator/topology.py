@@ -15,12 +15,14 @@ from pydantic import AfterValidator, Field
 
 from orchestrator.checklist import Expectation, expectation_problems
 from orchestrator.complaints import Problem
+from orchestrator.exits import policy_problems, use_problems
 from orchestrator.groups import (
     ADDRESSES_PER_GROUP,
     CLEARNET_ADDRESSES_PER_GROUP,
     PARAMETERS,
     AnyGroup,
     ChainGroup,
+    ClientGroup,
     Ended,
     ExitGroup,
     Group,
@@ -208,6 +210,12 @@ def _clearnet_problems(topology: Topology) -> Iterator[Problem]:
         text = f"the clearnet has room for {CLEARNET_GROUPS} groups of exits and servers"
         yield Problem(("nodes", name), text)
     exits = [name for name in there if isinstance(topology.nodes[name], ExitGroup)]
+    servers = [node.name for node in members(topology) if isinstance(node.group, ServerGroup)]
+    for name, group in topology.nodes.items():
+        if isinstance(group, ExitGroup):
+            yield from policy_problems(("nodes", name), group, servers)
+        elif isinstance(group, ClientGroup):
+            yield from use_problems(("nodes", name), group.exits, topology.names)
     if there and not exits:
         text = "nobody can reach it without an exit: add `exit: {role: exit}` to nodes"
         yield Problem(("nodes", there[0]), text)

@@ -16,7 +16,8 @@ from orchestrator.ops import Observed, Op
 
 __all__ = ["Backend", "ExecResult", "Running", "SocketKind", "captured"]
 
-SocketKind = Literal["tcp", "udp"]
+SocketKind = Literal["tcp", "udp", "packet"]
+"""`packet`: all frames of a link, once it is bound to one."""
 
 
 class Running(Protocol):

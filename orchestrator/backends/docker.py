@@ -67,7 +67,11 @@ __all__ = ["DockerBackend"]
 
 STOP_GRACE_S = 2
 RULES_TIMEOUT_S = 20.0
-SOCKET_KINDS = {"tcp": sockets.SOCK_STREAM, "udp": sockets.SOCK_DGRAM}
+SOCKET_KINDS = {
+    "tcp": (sockets.AF_INET, sockets.SOCK_STREAM),
+    "udp": (sockets.AF_INET, sockets.SOCK_DGRAM),
+    "packet": (sockets.AF_PACKET, sockets.SOCK_RAW),  # hears nothing before it is bound
+}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PASSED_ON = ("TERM", "LANG", "COLUMNS", "LINES")
 """Of the caller's environment; the rest speaks of this machine."""
@@ -164,7 +168,7 @@ class DockerBackend:
 
     def socket(self, node: str, kind: SocketKind) -> sockets.socket:
         """Made in the node's network namespace by a thread that enters it."""
-        return socket_in(self._owner(node)["State"]["Pid"], SOCKET_KINDS[kind])
+        return socket_in(self._owner(node)["State"]["Pid"], *SOCKET_KINDS[kind])
 
     def logs(self, node: str) -> dict[str, str]:
         """Every *.log file of the node's directory."""

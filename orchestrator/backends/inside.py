@@ -61,9 +61,9 @@ def in_network_of(pid: int, act: Callable[[], Result]) -> Result:
     raise failed[0]
 
 
-def socket_in(pid: int, kind: int) -> socket.socket:
+def socket_in(pid: int, family: int, kind: int) -> socket.socket:
     """A socket that lives there and is used from here."""
-    return in_network_of(pid, lambda: socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC))
+    return in_network_of(pid, lambda: socket.socket(family, kind | socket.SOCK_CLOEXEC))
 
 
 def close_bridge(network: str) -> None:

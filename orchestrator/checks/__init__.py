@@ -9,7 +9,9 @@ tries until it holds. A verdict is true if the check held:
 
 from orchestrator.checklist import (
     DnsCheck,
+    ExitCheck,
     HttpCheck,
+    LeakCheck,
     OnsCheck,
     PingCheck,
     ThroughputCheck,
@@ -21,8 +23,10 @@ from orchestrator.checks.verdict import Verdict
 
 __all__ = [
     "DnsCheck",
+    "ExitCheck",
     "Held",
     "HttpCheck",
+    "LeakCheck",
     "Network",
     "OnsCheck",
     "PingCheck",

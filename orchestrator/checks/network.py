@@ -13,7 +13,7 @@ from typing import Any
 
 from dnslib import QTYPE, RCODE, DNSError, DNSRecord
 
-from orchestrator.backends import Backend, ExecResult, captured
+from orchestrator.backends import Backend, ExecResult, SocketKind, captured
 from orchestrator.control import full_status
 from orchestrator.errors import CheckFailed
 from orchestrator.ops import Observed
@@ -92,9 +92,9 @@ class Network:
         except TimeoutError as error:
             raise CheckFailed(f"{argv[0]} did not end within {timeout_s:.0f} s") from error
 
-    def socket(self, node: str, kind: str) -> socket.socket:
-        """One that lives in the node's network: `tcp` or `udp`."""
-        return self.backend.socket(node, "tcp" if kind == "tcp" else "udp")
+    def socket(self, node: str, kind: SocketKind) -> socket.socket:
+        """One that lives in the node's network."""
+        return self.backend.socket(node, kind)
 
     def ask(self, node: str, name: str, kind: str = "A") -> Answer:
         """Ask a node's resolver; raises CheckFailed when it is silent or talks nonsense."""

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from orchestrator.checklist import (
     AnyCheck,
     DnsCheck,
+    ExitCheck,
     HttpCheck,
+    LeakCheck,
     OnsCheck,
     PingCheck,
     ThroughputCheck,
@@ -19,6 +21,7 @@ from orchestrator.checklist import (
 )
 from orchestrator.checks.carry import check_throughput
 from orchestrator.checks.echo import check_udp_echo
+from orchestrator.checks.exits import check_exit, check_leak
 from orchestrator.checks.names import check_dns, check_ons
 from orchestrator.checks.network import Network
 from orchestrator.checks.programs import check_http, check_ping
@@ -61,7 +64,7 @@ def attempt(network: Network, check: AnyCheck) -> Verdict:
         return failed("the check to be made", error.strerror or str(error))
 
 
-def _dispatch(network: Network, check: AnyCheck) -> Verdict:
+def _dispatch(network: Network, check: AnyCheck) -> Verdict:  # noqa: PLR0911 -- one for each
     match check:
         case HttpCheck():
             return check_http(network, check)
@@ -75,6 +78,10 @@ def _dispatch(network: Network, check: AnyCheck) -> Verdict:
             return check_throughput(network, check)
         case OnsCheck():
             return check_ons(network, check)
+        case ExitCheck():
+            return check_exit(network, check)
+        case LeakCheck():
+            return check_leak(network, check)
 
 
 def eventually(

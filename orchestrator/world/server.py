@@ -311,12 +311,16 @@ class World:
 
     def _socket(self, connection: Connection, message: Message, _fds: list[int]) -> None:
         """A socket made in a node's network namespace, for the client to use from outside."""
-        kinds = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+        kinds = {
+            "tcp": (socket.AF_INET, socket.SOCK_STREAM),
+            "udp": (socket.AF_INET, socket.SOCK_DGRAM),
+            "packet": (socket.AF_PACKET, socket.SOCK_RAW),  # hears nothing before it is bound
+        }
         node = self._node(message)
         home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             node.namespaces.enter_network()
-            made = socket.socket(socket.AF_INET, kinds[message["kind"]])
+            made = socket.socket(*kinds[message["kind"]])
         finally:
             Namespaces(home, -1, -1).enter_network()
             os.close(home)

@@ -45,7 +45,7 @@ def faults(*tests: str) -> str:
         ("{}", "tests.1: a test has exactly one of http, dns, ping, udp-echo, throughput, ons"),
         (
             "{ping: {from: alice, to: web}, dns: {from: alice, name: web}}",
-            "a test has exactly one of http, dns, ping, udp-echo, throughput, ons; "
+            "a test has exactly one of http, dns, ping, udp-echo, throughput, ons, exit, leak; "
             "this has dns and ping",
         ),
         ("{http: {from: alice, to: web, path: nothing}}", "tests.1.http.path: string should match"),
@@ -82,3 +82,36 @@ def test_titles_say_who_asks_whom() -> None:
         "dns alice: PTR web",
         "ons alice: web.loki is web",
     ]
+
+
+CLEARNET = """name: t
+hops: 1
+nodes:
+  r: {role: router}
+  alice: {role: client}
+  exit: {role: exit}
+  www: {role: server, app: nginx}
+tests: [%s]
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("{exit: {from: alice, to: exit}}", "no server 'exit': it has to be one of role server"),
+        ("{exit: {from: alice, to: ww}}", "no server 'ww': did you mean 'www'?"),
+        ("{exit: {from: alice, to: www, through: exi}}", "no node 'exi': did you mean 'exit'?"),
+        ("{leak: {from: www, to: www}}", "www is a server of the clearnet"),
+        ("{leak: {from: alice, to: www, for: 3}}", "must be a duration with its unit"),
+        ("{ons: {from: alice, name: x.loki, to: www}}", "www is a server of the clearnet"),
+    ],
+)
+def test_a_mistake_in_a_test_of_exits_is_named(test: str, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse((CLEARNET % test).encode(), "t")
+    assert message in str(refused.value)
+
+
+def test_a_title_says_who_asks_whom() -> None:
+    (test,) = parse((CLEARNET % "{leak: {from: alice, to: www}}").encode(), "t").tests
+    assert test.title == "leak alice → www"

@@ -122,11 +122,16 @@ def test_every_comment_of_a_first_file_can_be_taken_as_it_is() -> None:
         role = head.partition("`")[0]
         for line in lines:
             entry = re.sub(r"  +#.*| # .*", "", line[2:])
-            needs, others = "", ""
+            needs, others, names = "", "", ""
+            if entry.startswith("exits:"):
+                others = "  way: {role: exit}\n  chain: {role: chain}\n"
+                names = "names: {exit.loki: way}\n"
+            if "-country:" in entry:
+                needs = ", countries: {NL: [203.0.113.0/28]}"
             if role == "role: server":
                 needs = "" if entry.startswith("app:") else ", app: nginx"
                 others = "  way: {role: exit}\n"
-            text = f"{BARE}{others}  more: {{{role}, {entry}{needs}}}\n"
+            text = f"{BARE}{others}  more: {{{role}, {entry}{needs}}}\n{names}"
             assert accepted_by_models(text), (role, line)
             tried += 1
     assert tried > 20
