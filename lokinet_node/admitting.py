@@ -8,15 +8,17 @@ caller without details and logged with them. Tokens are in no log.
 from __future__ import annotations
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from lokinet_node.base.errors import OperatorError, WireError
+from lokinet_node.base.errors import NameSyntaxError, OperatorError, WireError
 from lokinet_node.base.names import format_loki
 from lokinet_node.drivers.crypt3 import check_crypt, crypt
-from lokinet_node.drivers.files import read_file
+from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.exits.auth import NOT_PERMITTED, TOO_OFTEN, Doorman, TokenCheck, Verdict
 from lokinet_node.exits.backend import Backend
+from lokinet_node.exits.quota import Ledger
 from lokinet_node.exits.token_file import find_hash, find_token, lines
 from lokinet_node.session.auth_messages import AuthCode
 
@@ -26,13 +28,18 @@ if TYPE_CHECKING:
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.units import Micros
     from lokinet_node.drivers.log import Log
+    from lokinet_node.exits.share import Quotas
     from lokinet_node.node.client import ClientRole
-    from lokinet_node.node.config_auth import AuthConfig
+    from lokinet_node.node.config import Config
 
 MOST_PENDING: Final = 64
 """Attempts under way; one more is told to come back later."""
 FILE_LIMIT: Final = 1 << 20
 """Bytes of a file of tokens."""
+USED_FILE: Final = "quotas.json"
+"""In data-dir: what was used of quotas."""
+SAVE_PAUSE_S: Final = 5.0
+"""So much of what was used may be lost by kill -9."""
 UNDECIDED: Final = "the service could not decide, try again later"
 
 
@@ -41,31 +48,49 @@ class Admitting:
 
     def __init__(
         self,
-        config: AuthConfig,
+        config: Config,
         role: ClientRole,
         entropy: Entropy,
         clock: Callable[[], Micros],
         log: Log,
     ) -> None:
-        """Sets a doorman at the gate. OperatorError: hashes, and a system without crypt(3)."""
-        if config.backend is Backend.FILE and config.is_hashed:
+        """Sets a doorman at the gate.
+
+        OperatorError: hashes and a system without crypt(3), or what was used cannot be read.
+        """
+        auth = config.auth
+        if auth.backend is Backend.FILE and auth.is_hashed:
             check_crypt()
         self.after: Callable[[], object] = lambda: None
         """Called when a decision made the node act."""
-        self._config = config
+        self._config = auth
         self._role = role
         self._clock = clock
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writer: asyncio.Task[None] | None = None
         self._worker: ThreadPoolExecutor | None = None
+        self._used_file = f"{config.data_dir}/{USED_FILE}"
+        self._ledger: Ledger | None = None
+        self._saved = b""
+        if config.quotas:
+            self._ledger = _read_ledger(self._used_file, config.quotas, entropy)
+            self._saved = self._ledger.dump()
         role.gate.keep(
             Doorman(
-                whitelist=config.whitelist,
-                tokens=config.tokens,
-                backend=config.backend,
+                whitelist=auth.whitelist,
+                tokens=auth.tokens,
+                backend=auth.backend,
+                is_open=not auth.is_guarded,
+                ledger=self._ledger,
                 entropy=entropy,
             )
         )
+
+    def start(self) -> None:
+        """Begin to write down what is used; there must be a running loop."""
+        if self._ledger is not None:
+            self._writer = asyncio.get_running_loop().create_task(self._write())
 
     def take(self, effect: object) -> None:
         """Decide if that is what the node wants; there must be a running loop."""
@@ -76,9 +101,11 @@ class Admitting:
 
     async def close(self) -> None:
         """Decide nothing any more."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([] if self._writer is None else [self._writer])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._save()
         if self._worker is not None:
             self._worker.shutdown(wait=False, cancel_futures=True)
 
@@ -86,6 +113,22 @@ class Admitting:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_PAUSE_S)
+            self._save()
+
+    def _save(self) -> None:
+        used = b"" if self._ledger is None else self._ledger.dump()
+        if used == self._saved:
+            return
+        try:
+            write_file(self._used_file, used)
+        except OperatorError as error:
+            self._log.warn("quota.unsaved", reason=str(error))
+        else:
+            self._saved = used
 
     async def _decide(self, check: TokenCheck) -> None:
         if len(self._tasks) > MOST_PENDING:
@@ -125,3 +168,13 @@ class Admitting:
         if self._config.is_hashed:
             return find_hash(entries, token, crypt)
         return find_token(entries, token)
+
+
+def _read_ledger(path: str, quotas: Quotas, entropy: Entropy) -> Ledger:
+    """With what was used in earlier runs; OperatorError where that cannot be told."""
+    stored = read_file(path, FILE_LIMIT) if os.path.exists(path) else None
+    try:
+        return Ledger(quotas, entropy, stored)
+    except NameSyntaxError as error:
+        hint = "remove it to begin all quotas anew"
+        raise OperatorError(f"{path}: {error}; {hint}") from error

@@ -200,12 +200,14 @@ class Wiring:
         return providing
 
     def _guard(self) -> Admitting | None:
-        if not self._config.auth.is_guarded or not isinstance(self.role, ClientRole):
+        config = self._config
+        is_needed = config.auth.is_guarded or bool(config.quotas)
+        if not is_needed or not isinstance(self.role, ClientRole):
             return None
         from lokinet_node.admitting import Admitting  # here: only services pay for it
 
         entropy = self._ground.entropy
-        return Admitting(self._config.auth, self.role, entropy, self._clock, self._log)
+        return Admitting(config, self.role, entropy, self._clock, self._log)
 
     # --- serving
 
@@ -220,6 +222,7 @@ class Wiring:
             self._listing.start()
         if self._admitting is not None:
             self._admitting.after = after
+            self._admitting.start()
         config = self._config
         self.routing.serve()
         self.handle_effects()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.ids import LokiAddress
+    from lokinet_node.exits.quota import Ledger
 
 CALLER_BURST: Final = 5
 NODE_RATE: Final = 20
@@ -94,48 +95,74 @@ class StaticTokens:
 class Doorman:
     """Decides about callers; see session/admission.py for when it is asked."""
 
-    __slots__ = ("_attempts", "_backend", "_callers", "_tokens", "_whitelist")
+    __slots__ = (
+        "_attempts",
+        "_backend",
+        "_callers",
+        "_is_open",
+        "_tokens",
+        "_whitelist",
+        "ledger",
+    )
 
     def __init__(
         self,
         *,
-        whitelist: Iterable[LokiAddress],
-        tokens: Iterable[str],
-        backend: Backend,
+        whitelist: Iterable[LokiAddress] = (),
+        tokens: Iterable[str] = (),
+        backend: Backend = Backend.NONE,
+        is_open: bool = False,
+        ledger: Ledger | None = None,
         entropy: Entropy,
     ) -> None:
-        """`tokens` are the static ones."""
+        """`tokens` are the static ones; `is_open`: nobody needs leave, only the ledger counts."""
+        self.ledger = ledger
+        """Who used how much; None: nobody is counted."""
         self._whitelist = frozenset(whitelist)
         self._tokens = StaticTokens(tokens, entropy)
         self._backend = backend
+        self._is_open = is_open
         self._attempts = Bucket(NODE_RATE, NODE_BURST)
         self._callers: dict[LokiAddress, Bucket] = {}
 
     def greet(self, remote: LokiAddress, now: Micros) -> Grant | None:
         """See session.admission.Doorkeeper."""
-        return Grant() if remote in self._whitelist else None
+        if self._is_open or remote in self._whitelist:
+            return self._let_in(remote, "", now).grant
+        return None
 
     def asked(
         self, remote: LokiAddress, token: str, number: int, now: Micros
     ) -> Decision | TokenCheck:
         """A caller wants to be let in: the decision, or what the driver has to find out."""
-        if remote in self._whitelist:
-            return Decision(AuthCode.OKAY, grant=Grant())
+        if self._is_open or remote in self._whitelist:
+            return self._let_in(remote, "", now)
         has_any = bool(self._tokens) or self._backend is not Backend.NONE
         if not token or not has_any:
             return Decision(AuthCode.REJECT, NO_TOKEN if has_any else NOT_PERMITTED)
         if not (self._caller(remote, now).take(now) and self._attempts.take(now)):
             return Decision(AuthCode.LIMITED, TOO_OFTEN)
         if token in self._tokens:
-            return Decision(AuthCode.OKAY, grant=Grant())
+            return self._let_in(remote, token, now)
         if self._backend is Backend.NONE or not is_token(token):
             return Decision(AuthCode.REJECT, NOT_PERMITTED)
         return TokenCheck(remote, token, number)
 
     def checked(self, check: TokenCheck, verdict: Verdict, now: Micros) -> Decision:
         """What the backend says."""
-        grant = Grant() if verdict.code is AuthCode.OKAY else None
-        return Decision(verdict.code, verdict.reason, grant)
+        if verdict.code is not AuthCode.OKAY:
+            return Decision(verdict.code, verdict.reason)
+        return self._let_in(check.remote, verdict.account or check.token, now, verdict.reason)
+
+    def _let_in(self, remote: LokiAddress, token: str, now: Micros, reason: str = "") -> Decision:
+        """Unless the caller's share, or the token's, is used up."""
+        if self.ledger is None:
+            return Decision(AuthCode.OKAY, reason, Grant())
+        tab = self.ledger.open(remote, token, now)
+        spent = tab.spent()
+        if spent:
+            return Decision(AuthCode.LIMITED, spent)
+        return Decision(AuthCode.OKAY, reason, Grant(tab))
 
     def _caller(self, remote: LokiAddress, now: Micros) -> Bucket:
         bucket = self._callers.get(remote)

@@ -419,6 +419,7 @@ class ClientRole:
         self.directory.tick(now)
         self.names.tick(now)
         self.exits.use.tick(now)
+        self.gate.tick(now)
         self._settle(now)
 
     def deadline(self) -> Micros | None:
@@ -430,5 +431,6 @@ class ClientRole:
             self.directory.deadline(),
             self.names.deadline(),
             self.exits.use.deadline(),
+            self.gate.deadline(),
         ]
         return min((due for due in times if due is not None), default=None)

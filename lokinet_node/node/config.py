@@ -17,6 +17,7 @@ from lokinet_node.base.timing import Timing
 from lokinet_node.node import config_parts as parts
 from lokinet_node.node.config_auth import AuthConfig, read_auth
 from lokinet_node.node.config_exit import ExitConfig, read_exit
+from lokinet_node.node.config_quota import read_quotas
 from lokinet_node.node.config_reader import Reader, boolean, integer, limited, plain
 from lokinet_node.node.config_rules import check_rules
 from lokinet_node.node.config_schema import Role
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lokinet_node.base.addresses import Endpoint
+    from lokinet_node.exits.share import Quotas
     from lokinet_node.node.config_parts import (
         ApiConfig,
         DnsConfig,
@@ -78,6 +80,8 @@ class Config:
     network: NetworkConfig
     auth: AuthConfig
     """Who may open sessions."""
+    quotas: Quotas
+    """How much they may use."""
     exit: ExitConfig | None
     """What the node passes on as an exit; None: it is none."""
     unique_range_size: int
@@ -145,6 +149,7 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
     least, most = (6, 60) if is_router else (4, 6)
     seed_node = reader.one("bootstrap", "seed-node", boolean, False)
     network = parts.read_network(reader, data_dir)
+    auth = read_auth(reader, data_dir, around.exists)
     return Config(
         role=reader.role,
         path=path,
@@ -155,7 +160,8 @@ def _read(reader: Reader, path: str, around: Surroundings) -> Config:
         block_bogons=reader.one("router", "block-bogons", boolean, True),
         nickname=reader.one("router", "nickname", parts.nickname, ""),
         key_files=parts.read_key_files(reader, data_dir),
-        auth=read_auth(reader, data_dir, around.exists),
+        auth=auth,
+        quotas=read_quotas(reader, auth),
         network=network,
         exit=None if is_router else read_exit(reader, data_dir, around.exists, network),
         unique_range_size=reader.one("paths", "unique-range-size", parts.range_size, 32),

@@ -128,6 +128,12 @@ EXIT = {
     "country-file": Key("list of ranges and countries, a line `192.0.2.0/24 NL` each", only=_C),
     "allow-country": Key("two letters; only these countries are served", only=_C, repeated=True),
     "deny-country": Key("two letters; a country that is not served", only=_C, repeated=True),
+    "client-rate": Key("bytes a second for each caller, such as 500k", only=_C),
+    "client-bytes": Key("bytes for each caller, such as 20G", only=_C),
+    "client-time": Key("seconds of being connected for each caller", only=_C),
+    "token-rate": Key("bytes a second for all who bring a token together", only=_C),
+    "token-bytes": Key("bytes for each token", only=_C),
+    "token-time": Key("seconds of being connected for each token", only=_C),
 }
 
 PATHS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lokinet_node.exits.auth import TokenCheck
 from lokinet_node.session.addresses import remote_loki
-from lokinet_node.session.auth_messages import AuthCode, AuthResult
+from lokinet_node.session.auth_messages import UNASKED, AuthCode, AuthResult
 from lokinet_node.session.effects import AdmissionAsked, Authorised
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lokinet_node.base.ids import LokiAddress
     from lokinet_node.base.units import Micros
     from lokinet_node.exits.auth import Decision, Doorman, Verdict
+    from lokinet_node.exits.quota import Ledger
     from lokinet_node.node.traffic import Traffic
     from lokinet_node.session.sessions import Sessions
 
@@ -74,10 +75,33 @@ class Gate:
         if self.doorman is not None:
             self._decide(check, self.doorman.checked(check, verdict, now), now)
 
+    def tick(self, now: Micros) -> None:
+        """Those whose share is used up lose their leave."""
+        ledger = self.ledger
+        due = None if ledger is None else ledger.deadline()
+        if ledger is None or due is None or due > now:
+            return
+        for remote, reason in ledger.look(self._sessions.by_remote, now):
+            self.answers[AuthCode.LIMITED] += 1
+            self._note(CallerAnswered(remote, AuthCode.LIMITED, reason))
+            answer = AuthResult(UNASKED, AuthCode.LIMITED, reason)
+            self._sessions.decided(remote, answer, None, now)
+
+    def deadline(self) -> Micros | None:
+        """When `tick` has something to do."""
+        return None if self.ledger is None else self.ledger.deadline()
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Who used how much."""
+        return None if self.doorman is None else self.doorman.ledger
+
     def _decide(
         self, attempt: AdmissionAsked | TokenCheck, decision: Decision, now: Micros
     ) -> None:
         self.answers[decision.code] += 1
+        if self.ledger is not None and decision.grant is None:
+            self.ledger.leave(attempt.remote)
         answer = AuthResult(attempt.number, decision.code, decision.reason)
         self._note(CallerAnswered(attempt.remote, decision.code, decision.reason))
         self._sessions.decided(attempt.remote, answer, decision.grant, now)

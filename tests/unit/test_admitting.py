@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,32 @@ import pytest
 from lokinet_node import admitting
 from lokinet_node.admitting import UNDECIDED, Admitting
 from lokinet_node.base.addresses import Endpoint
+from lokinet_node.base.errors import OperatorError
 from lokinet_node.base.ids import LokiAddress
+from lokinet_node.base.units import SECOND
 from lokinet_node.drivers.log import Log
 from lokinet_node.exits.auth import TOO_OFTEN, TokenCheck, Verdict
 from lokinet_node.exits.backend import Backend
+from lokinet_node.exits.quota import Ledger
+from lokinet_node.exits.share import Quota, Quotas
+from lokinet_node.node.config import Config, Role, Source, Surroundings, parse_config
 from lokinet_node.node.config_auth import AuthConfig
 from lokinet_node.session.addresses import remote_loki
 from lokinet_node.session.auth_messages import AuthCode
 from lokinet_node.testing.builders import World
 from tests.unit.exits.test_token_file import HASHES
 
+NO_QUOTAS = Quotas()
 ALICE = LokiAddress(bytes(31) + b"\1")
+
+
+def configured(
+    auth: AuthConfig, quotas: Quotas = NO_QUOTAS, data_dir: Path | None = None
+) -> Config:
+    around = Surroundings("/", str(data_dir or "/nowhere"), lambda _: True)
+    return replace(
+        parse_config([Source("lokinet.ini", "")], Role.CLIENT, around), auth=auth, quotas=quotas
+    )
 
 
 def decide(
@@ -40,7 +56,11 @@ def decide(
 
     async def scenario() -> None:
         one = Admitting(
-            config, web.role, bytes, lambda: 5, Log("info", None if said is None else str(said))
+            configured(config),
+            web.role,
+            bytes,
+            lambda: 5,
+            Log("info", None if said is None else str(said)),
         )
         decided = asyncio.Event()
         one.after = decided.set
@@ -104,7 +124,7 @@ def test_a_service_is_told_who_asks_whom() -> None:
         async with server:
             endpoint = Endpoint(*server.sockets[0].getsockname())
             config = AuthConfig(is_guarded=True, backend=Backend.HTTP, service=(endpoint, "/"))
-            one = Admitting(config, web.role, bytes, lambda: 5, Log("none"))
+            one = Admitting(configured(config), web.role, bytes, lambda: 5, Log("none"))
             decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
             web.role.token_checked = (  # type: ignore[method-assign]
                 lambda check, verdict, now: decided.set_result(verdict)
@@ -130,3 +150,56 @@ def test_more_attempts_than_can_wait_are_told_to_come_back(
     monkeypatch.setattr(admitting, "MOST_PENDING", 0)
     config = AuthConfig(is_guarded=True, backend=Backend.FILE, files=(str(tmp_path),))
     assert decide(config, "sesame") == [Verdict(AuthCode.LIMITED, TOO_OFTEN)]
+
+
+def service(tmp_path: Path, clock: int = 5) -> tuple[Admitting, Ledger]:
+    """One run of a service with quotas."""
+    web = World(seed=1, routers=1).client("web")
+    quotas = Quotas(Quota(size=1000), Quota(time=60 * SECOND))
+    config = configured(AuthConfig(), quotas, tmp_path)
+    one = Admitting(config, web.role, lambda size: b"k" * size, lambda: clock, Log("none"))
+    assert web.role.gate.ledger is not None
+    return one, web.role.gate.ledger
+
+
+def test_what_was_used_is_known_after_a_restart(tmp_path: Path) -> None:
+    first, ledger = service(tmp_path)
+    ledger.open(ALICE, "voucher", 5).take(1, 700, 5)
+
+    async def run() -> None:
+        first.start()
+        await first.close()
+
+    asyncio.run(run())
+    kept = (tmp_path / "quotas.json").read_text()
+    assert "voucher" not in kept
+    _, again = service(tmp_path)
+    tab = again.open(ALICE, "voucher", 5)
+    assert [account.size for account in tab.accounts] == [700, 700]
+    tab.take(1, 300, 5)
+    assert tab.spent() == "your quota of 1000 bytes is used up"
+
+
+def test_what_is_used_is_written_while_the_node_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one, ledger = service(tmp_path)
+    ledger.open(ALICE, "", 5).take(1, 700, 5)
+
+    async def run() -> bytes:
+        written: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        monkeypatch.setattr(admitting, "SAVE_PAUSE_S", 0.01)
+        monkeypatch.setattr(admitting, "write_file", lambda path, data: written.set_result(data))
+        one.start()
+        async with asyncio.timeout(10):
+            found = await written
+        await one.close()
+        return found
+
+    assert b"700" in asyncio.run(run())
+
+
+def test_a_record_of_use_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "quotas.json").write_text('{"key": "00", "clients": {"x.loki": [1, 2]}}')
+    with pytest.raises(OperatorError, match=r"quotas\.json: .*remove it to begin all quotas anew"):
+        service(tmp_path)

@@ -8,6 +8,8 @@ import pytest
 
 from lokinet_node.base.addresses import parse_range
 from lokinet_node.base.errors import OperatorError
+from lokinet_node.base.units import SECOND
+from lokinet_node.exits.share import Quota
 from lokinet_node.node.config import ConfigError, Role, Source, Surroundings, parse_config
 from lokinet_node.node.config_exit import ExitConfig, offer_of
 from lokinet_node.providing import Providing
@@ -125,3 +127,41 @@ def test_an_introset_says_that_its_node_is_an_exit() -> None:
     assert offer.ranges == ((0xFFFF << 32 | 0xC0000200, 120),)
     assert offer.services == ((6, 0), (17, 53))
     assert offer_of(None, needs_auth=False) == NO_OFFER
+
+
+def test_quotas_of_callers_and_tokens() -> None:
+    around = Surroundings("/etc/node", "/data", lambda path: True)
+    text = """[network]
+exit=1
+auth=whitelist
+auth-static=sesame
+[exit]
+client-rate=500k
+client-bytes=20G
+client-time=3600
+token-bytes=1000
+token-time=0.5
+[bootstrap]
+seed-node=1
+"""
+    quotas = parse_config([Source("0.ini", text)], Role.CLIENT, around).quotas
+    assert quotas.client == Quota(500_000, 20 * 10**9, 3600 * SECOND)
+    assert quotas.token == Quota(0, 1000, SECOND // 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[exit]\nclient-bytes=5\n", 2, "without exit=1"),
+        ("[network]\nexit=1\n[exit]\ntoken-bytes=5\n", 4, "no auth= here takes tokens"),
+        ("[network]\nexit=1\n[exit]\nclient-rate=0\n", 4, "such as 5000, 20M or 1G"),
+        ("[network]\nexit=1\n[exit]\nclient-bytes=1.5G\n", 4, "such as 5000, 20M or 1G"),
+        ("[network]\nexit=1\n[exit]\nclient-bytes=5KiB\n", 4, "such as 5000, 20M or 1G"),
+        ("[network]\nexit=1\n[exit]\nclient-time=-1\n", 4, "not a positive number of seconds"),
+    ],
+)
+def test_a_bad_quota_is_named_and_explained(text: str, line: int, words: str) -> None:
+    found = problems(text)
+    assert len(found) == 1
+    assert found[0].startswith(f"0.ini:{line}: ")
+    assert words in found[0]

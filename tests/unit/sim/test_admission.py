@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lokinet_node.base.ids import LokiAddress
+from lokinet_node.base.units import SECOND
 from lokinet_node.exits.auth import Doorman, TokenCheck, Verdict
 from lokinet_node.exits.backend import Backend
+from lokinet_node.exits.quota import Ledger
+from lokinet_node.exits.share import Quota, Quotas
+from lokinet_node.node.status_auth import gate_status, session_auth
 from lokinet_node.node.traffic import Drop
 from lokinet_node.session.admission import Plea
 from lokinet_node.session.auth_messages import AuthCode
@@ -252,4 +256,98 @@ def test_leave_survives_loss_and_new_keys() -> None:
         send(alice, web, bytes([number % 256]))
         world.run(0.1)
     assert len(payloads(web)) > 250
+    assert authorised(alice) == []
+
+
+def metered(world: World, quotas: Quotas, *tokens: str) -> tuple[ClientMachine, ClientMachine]:
+    """A service that counts, open to all unless tokens are wanted; and a client."""
+    web, alice = world.client("web"), world.client("alice")
+    web.role.gate.keep(
+        Doorman(
+            tokens=tokens,
+            is_open=not tokens,
+            ledger=Ledger(quotas, bytes),
+            entropy=bytes,
+        )
+    )
+    world.settle()
+    return web, alice
+
+
+def test_a_share_of_bytes_that_is_used_up_ends_the_leave_with_its_reason() -> None:
+    world = World(seed=71)
+    web, alice = metered(world, Quotas(Quota(size=20_000)))
+    world.connect(alice, web)
+    for _ in range(10):
+        send(alice, web, bytes(1000))
+    world.run(2)
+    assert len(payloads(web)) == 10
+    send(web, alice, bytes(1000))
+    world.wait(lambda: len(payloads(alice)) == 1, 5)
+    for _ in range(10):
+        send(alice, web, bytes(1000))
+        world.run(0.1)
+    assert 8 <= len(payloads(web)) - 10 <= 9, "both directions count"
+    reason = "your quota of 20000 bytes is used up"
+    assert authorised(alice) == [(AuthCode.LIMITED, reason)]
+    before = prohibitions(alice)
+    send(alice, web, b"more")
+    assert prohibitions(alice) == before + 1
+    send(web, alice, b"from the kernel of the service")
+    world.run(1)
+    assert len(payloads(alice)) == 1
+    assert authorise(world, alice, web, "") == (AuthCode.LIMITED, reason)
+    status = gate_status(web.role.gate)
+    (row,) = status["clients"]
+    assert (row["remote"], row["state"], row["reason"]) == (str(alice.remote), "limited", reason)
+    assert session_auth(alice.role.sessions.by_remote[web.role.address]) == {
+        "ours": "refused",
+        "reason": reason,
+        "theirs": "open",
+    }
+
+
+def test_another_token_brings_another_share() -> None:
+    world = World(seed=72)
+    web, alice = metered(world, Quotas(token=Quota(size=2_000)), "one", "two")
+    assert authorise(world, alice, web, "one") == (AuthCode.OKAY, "")
+    for _ in range(2):
+        send(alice, web, bytes(1000))
+    limited = (AuthCode.LIMITED, "the token's quota of 2000 bytes is used up")
+    world.wait(lambda: authorised(alice) == [limited], 5)
+    assert authorise(world, alice, web, "one") == limited
+    assert authorise(world, alice, web, "two") == (AuthCode.OKAY, "")
+    send(alice, web, b"goes on")
+    world.wait(lambda: b"goes on" in payloads(web), 5)
+    world.run(1)
+    rows = gate_status(web.role.gate)["tokens"]
+    assert [row["state"] for row in rows] == ["limited", "connected"]
+    assert all(len(row["token"]) == 4 for row in rows)
+
+
+def test_connected_time_ends_by_itself() -> None:
+    world = World(seed=73)
+    web, alice = metered(world, Quotas(Quota(time=30 * SECOND)))
+    world.connect(alice, web)
+    world.run(20)
+    assert authorised(alice) == []
+    limited = (AuthCode.LIMITED, "your quota of 30 seconds is used up")
+    took = world.wait(lambda: authorised(alice) == [limited], 15)
+    assert 8 * SECOND < took < 13 * SECOND
+
+
+def test_a_rate_slows_down_and_does_not_end() -> None:
+    world = World(seed=74)
+    web, alice = metered(world, Quotas(Quota(rate=20_000)))
+    world.connect(alice, web)
+    for _ in range(100):
+        send(alice, web, bytes(972))
+    world.run(1)
+    assert 18 <= len(payloads(web)) <= 40, "a second's worth, and what came back meanwhile"
+    assert web.traffic.drops[Drop.NOT_WELCOME] == 100 - len(payloads(web))
+    before = len(payloads(web))
+    for _ in range(50):
+        send(alice, web, bytes(972))
+        world.run(0.1)
+    assert len(payloads(web)) == before + 50, "half the rate passes"
     assert authorised(alice) == []
