@@ -19,7 +19,8 @@ from lokinet_node.exits.consumer import ExitTried, Failure
 from lokinet_node.exits.exit_range import EVERYTHING, ExitRange, parse_exit_range
 from lokinet_node.exits.mapping import MOST_MAPPINGS
 from lokinet_node.node.client import ClientRole
-from lokinet_node.node.config_consumer import NO_EXIT, parse_exit
+from lokinet_node.node.config_consumer import parse_exit
+from lokinet_node.node.status_exits import exit_map
 from lokinet_node.session.addresses import Remote, remote_loki
 from lokinet_node.session.auth_messages import MOST_TOKEN, is_token
 
@@ -123,7 +124,7 @@ class Exiting:
     def list_exits(self, params: dict[str, Any]) -> dict[str, Any] | str:
         """Range -> address, or a list of them where several share it; or that there are none."""
         self._check_endpoint(params)
-        return exit_map(self._exits()) or NO_EXITS
+        return exit_map(self._exits().use) or NO_EXITS
 
     async def exit(self, params: dict[str, Any]) -> str:
         """The older method: `{exit, range, token}` maps, `{unmap: true, range}` unmaps."""
@@ -221,21 +222,6 @@ class Exiting:
     def _check_generation(self, before: int) -> None:
         if self._generation != before:
             raise LokinetError("exits were unmapped or swapped meanwhile")
-
-
-def exit_map(exits: ClientExits) -> dict[str, Any]:
-    """Range -> exit, or a list where several share the range."""
-    shown: dict[str, Any] = {}
-    for range_, exit_ in exits.use.map_.rows():
-        name = NO_EXIT if exit_ is None else str(exit_)
-        before = shown.get(str(range_))
-        if before is None:
-            shown[str(range_)] = name
-        elif isinstance(before, list):
-            before.append(name)
-        else:
-            shown[str(range_)] = [before, name]
-    return shown
 
 
 def _parsed(name: str) -> Exit | None:

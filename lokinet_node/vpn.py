@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     chosen = [options.up, options.down, options.swap, options.status, options.kill]
     if sum(map(bool, chosen)) != 1:
-        count = "Only one" if any(chosen) else "One"
-        print(f"{count} of {_COMMANDS} must be specified", file=sys.stderr)
+        rule = ("Only one", "may") if any(chosen) else ("One", "must")
+        print(f"{rule[0]} of {_COMMANDS} {rule[1]} be specified", file=sys.stderr)
         return MISUSED
     if options.up and not options.exit:
         print("no exit address provided, must specify --exit ADDRESS", file=sys.stderr)
@@ -199,3 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-level", choices=_LEVELS, default="warn", help="trace and debug are as --verbose")
     add("--version", action="version", version=PROGRAM)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

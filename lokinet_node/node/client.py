@@ -91,6 +91,7 @@ class ClientRole:
             self.sessions,
             self.keeper,
             lambda name, now: self.names.resolve(name, now),
+            self.directory.look_up,
             self._settle,
             note,
         )

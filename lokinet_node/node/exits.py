@@ -28,6 +28,9 @@ SILENCE: Final[Micros] = 500 * MILLISECOND
 """A ping that is not answered for so long means something: by then another route is tried, too."""
 
 
+NOT_AN_EXIT: Final = "it is not an exit"
+
+
 class ClientExits:
     """The exits of one `.loki` address; everything done here is carried out when it returns."""
 
@@ -37,6 +40,7 @@ class ClientExits:
         sessions: Sessions,
         keeper: PathKeeper,
         resolve_name: Callable[[str, Micros], NameAnswer | None],
+        look_up: Callable[[LokiAddress, Micros], None],
         settle: Callable[[Micros], None],
         note: Callable[[object], None],
     ) -> None:
@@ -45,6 +49,7 @@ class ClientExits:
         self._sessions = sessions
         self._keeper = keeper
         self.resolve_name = resolve_name
+        self._look_up = look_up
         self._settle = settle
         self._traffic: Traffic | None = None
 
@@ -117,6 +122,8 @@ class ClientExits:
             return Look(Way.REFUSED, session.admission.reason)
         if plea is Plea.ASKING:
             return Look(Way.ASKING)
+        if session.offer is not None and not session.offer.is_exit:
+            return Look(Way.REFUSED, NOT_AN_EXIT)
         silent_since = session.watch.silent_since
         is_silent = silent_since is not None and now - silent_since >= SILENCE
         return Look(Way.SILENT if is_silent else Way.OPEN)
@@ -131,7 +138,12 @@ class ClientExits:
 
     def authorise(self, remote: Remote, now: Micros) -> None:
         """Dial, and ask to be let in with the token there is."""
-        self._sessions.authorise(LokiAddress(remote.key), self.use.tokens.get(remote, ""), now)
+        address = LokiAddress(remote.key)
+        session = self._sessions.by_remote.get(address)
+        if session is not None and session.offer is None and self._keeper.ready():
+            # It called us: whether it is an exit stands in its introset, which nobody has read.
+            self._look_up(address, now)
+        self._sessions.authorise(address, self.use.tokens.get(remote, ""), now)
 
     def unreachable(self, remote: Remote) -> None:
         """Packets that wait for this remote are refused."""

@@ -16,6 +16,7 @@ from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.status_auth import gate_status, session_auth
 from lokinet_node.node.status_exit import provider_status, refusal_rows
+from lokinet_node.node.status_exits import auth_codes, exit_map, exits_status
 from lokinet_node.node.traffic import Drop as TunDrop
 from lokinet_node.path.owned import Path
 from lokinet_node.path.pump import Drop as PathDrop
@@ -169,6 +170,9 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
         ],
         "lookups": lookups_status(role),
         "auth": gate_status(role.gate),
+        "exitMap": exit_map(role.exits.use),
+        "exits": exits_status(role.exits.use, role.sessions),
+        "authCodes": auth_codes(role.exits.use),
         "buildStats": {
             "success": own.built,
             "attempts": own.attempts,
@@ -248,7 +252,9 @@ def summary(
     """`llarp.get_status`."""
     links = [link for link in node.network.links.by_key.values() if link.is_up]
     built = attempts = 0
+    exits, codes = {}, {}
     if isinstance(role, ClientRole):
+        exits, codes = exit_map(role.exits.use), auth_codes(role.exits.use)
         built, attempts = role.own.built, role.own.attempts
         ready, address = is_client_ready(role, now), format_loki(role.address)
     else:
@@ -263,8 +269,8 @@ def summary(
         "ratio": built / attempts if attempts else 1.0,
         "txRate": sum(link.cells_out for link in links) * DATAGRAM,
         "rxRate": sum(link.cells_in for link in links) * DATAGRAM,
-        "authCodes": {},
-        "exitMap": {},
+        "authCodes": codes,
+        "exitMap": exits,
         "networkReady": ready,
         "lokiAddress": address,
     }

@@ -21,6 +21,7 @@ from lokinet_node.wire.ip import (
     ICMP,
     PROHIBITED,
 )
+from lokinet_node.wire.offer import Offer
 
 TEST_NET = parse_exit_range("203.0.113.0/24")
 
@@ -31,6 +32,7 @@ def site(number: int) -> bytes:
 
 def provide(machine: ClientMachine) -> ClientMachine:
     assert machine.traffic.door is not None
+    machine.role.offer = Offer(is_exit=True)
     machine.traffic.door.provider = ExitProvider(Policy(Rules(allowed=(TEST_NET,))))
     return machine
 
@@ -339,3 +341,21 @@ def test_an_exit_survives_its_relays() -> None:
     world.wait(is_answered, 10, "an answer by another path")
     assert not [one for one in unreachables(alice) if one[1] == HOST_UNKNOWN]
     assert format_ipv4(int.from_bytes(site(2), "big")) == "203.0.113.2"
+
+
+def test_a_node_that_is_no_exit_is_refused_whoever_called_whom() -> None:
+    world, alice = network(13)
+    web = world.client("web")
+    world.settle()
+    assert attempt(world, alice, web.remote) == ExitTried(
+        web.remote, Failure.REFUSED, "it is not an exit"
+    )
+    bob = world.client("bob")
+    world.settle()
+    world.connect(web, bob)
+    map_exit(world, bob, web.remote)
+    world.wait(lambda: way(bob, web.remote) is Way.OPEN, 5, "nothing is known of it")
+    attempt(world, bob, web.remote)
+    world.wait(lambda: way(bob, web.remote) is Way.REFUSED, 10, "its introset is read")
+    ping(bob, 1)
+    assert unreachables(bob) == [(site(1), PROHIBITED)]

@@ -1,0 +1,65 @@
+"""What a status shows of the exits a node uses; tokens only as the beginning of their hash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from lokinet_node.base.ids import LokiAddress
+from lokinet_node.crypto.kdf import blake2s
+from lokinet_node.exits.consumer import is_remote
+from lokinet_node.node.config_consumer import NO_EXIT
+from lokinet_node.node.status_exit import refusal_rows
+
+if TYPE_CHECKING:
+    from lokinet_node.exits.consumer import Exits
+    from lokinet_node.session.sessions import Sessions
+
+HASH_DIGITS: Final = 4
+"""Of a token's hash: enough to tell one's own tokens apart, no help to who guesses."""
+
+
+def exit_map(exits: Exits) -> dict[str, Any]:
+    """Range -> exit, or a list where several share the range; `null` where none is used."""
+    shown: dict[str, Any] = {}
+    for range_, exit_ in exits.map_.rows():
+        name = NO_EXIT if exit_ is None else str(exit_)
+        before = shown.get(str(range_))
+        if before is None:
+            shown[str(range_)] = name
+        elif isinstance(before, list):
+            before.append(name)
+        else:
+            shown[str(range_)] = [before, name]
+    return shown
+
+
+def auth_codes(exits: Exits) -> dict[str, str]:
+    """Address -> the token it is asked with, redacted."""
+    return {str(exit_): redacted(token) for exit_, token in exits.tokens.items()}
+
+
+def redacted(token: str) -> str:
+    """A token as a status shows it."""
+    return f"{blake2s(token.encode()).hex()[:HASH_DIGITS]}…"
+
+
+def exits_status(exits: Exits, sessions: Sessions) -> list[dict[str, Any]]:
+    """One row for each exit in use; `state` is a Way, `refusals` what the exit said last."""
+    pins = exits.map_.pins()
+    rows = []
+    for exit_, look, problem in exits.rows():
+        session = None
+        if is_remote(exit_):
+            session = sessions.by_remote.get(LokiAddress(exit_.key))
+        rows.append(
+            {
+                "exit": str(exit_),
+                "ranges": [str(range_) for range_ in exits.map_.ranges_of(exit_)],
+                "state": "looking up" if isinstance(exit_, str) else look.way.value,
+                "isDown": exits.map_.is_down(exit_),
+                "reason": look.reason or problem,
+                "pins": pins.get(exit_, 0),
+                "refusals": [] if session is None else refusal_rows(session),
+            }
+        )
+    return rows
