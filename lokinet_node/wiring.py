@@ -18,7 +18,7 @@ from lokinet_node.drivers.dns_socket import DnsServer
 from lokinet_node.drivers.dns_upstream import Forwarder
 from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
-from lokinet_node.drivers.tun import Tun
+from lokinet_node.drivers.tun import FORWARDED_SEGMENTS, MOST_SEGMENTS, Tun
 from lokinet_node.exiting import Exiting
 from lokinet_node.exits.consumer import ExitsChanged
 from lokinet_node.link.links import Drop as LinkDrop
@@ -92,7 +92,8 @@ class Wiring:
         make = self._make_router if config.role is Role.ROUTER else self._make_client
         self.node, self.role = make(transmit)
         if config.network.has_tun:
-            self.tun = Tun(config.network.ifname, config.network.ifaddr)
+            segments = MOST_SEGMENTS if config.exit is None else FORWARDED_SEGMENTS
+            self.tun = Tun(config.network.ifname, config.network.ifaddr, segments)
             routing.use_tun(self.tun)
             traffic = attach_tun(
                 self.node,

@@ -30,6 +30,10 @@ MTU: Final = 1280
 MOST_SEGMENTS: Final = 45
 """Leaves two rows of a burst of 47 for small packets read in the same turn."""
 
+FORWARDED_SEGMENTS: Final = 128
+"""For an exit: what its kernel forwards was joined by another device, up to 64 KiB of segments of
+536 bytes; beyond the limit the kernel would take all of it apart."""
+
 QUEUE: Final = 2000
 """Packets the device holds while the node is busy; a super-packet counts as one."""
 
@@ -58,12 +62,18 @@ class Tun:
 
     __slots__ = ("_device", "_fd", "address", "drops", "name", "segments_udp")
 
-    def __init__(self, name: str | None = None, address: Range | None = None) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        address: Range | None = None,
+        segments: int = MOST_SEGMENTS,
+    ) -> None:
         """Create the device and bring it up; OperatorError says what is in the way.
 
         Args:
             name: of the device; the first free `lokitun` when None.
             address: own address and range; the first free private one when None.
+            segments: most segments of one super-packet that is read.
         """
         self.drops = dict.fromkeys(DROPS, 0)
         self.address = address or free_range(used_ranges())
@@ -73,7 +83,7 @@ class Tun:
         try:
             self.segments_udp = _set_offloads(self._fd)
             os.set_blocking(self._fd, False)
-            self._configure()
+            self._configure(segments)
         except OSError as error:
             self.close()
             reason = os.strerror(error.errno or 0)
@@ -81,9 +91,9 @@ class Tun:
                 f"tun device {self.name} with address {self.address}: {reason}"
             ) from error
 
-    def _configure(self) -> None:
+    def _configure(self, segments: int) -> None:
         _switch_ipv6_off(self.name)
-        limit_super_packets(self.name, MOST_SEGMENTS, QUEUE)
+        limit_super_packets(self.name, segments, QUEUE)
         self._device.mtu = MTU
         self._device.addr = format_ipv4(self.address.address)
         self._device.netmask = format_ipv4(self.address.mask)

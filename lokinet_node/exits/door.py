@@ -63,8 +63,8 @@ class Provider(Protocol):
     def take_hints(self) -> list[tuple[Remote, Refused]]:
         """Session messages for clients."""
 
-    def take_answers(self) -> list[bytes]:
-        """ICMP packets for clients, to be sent as if they had come out of the tun."""
+    def take_answers(self) -> list[tuple[Remote, bytes]]:
+        """ICMP packets for clients, which are told in the name of somebody on the internet."""
 
 
 class Door:

@@ -56,7 +56,7 @@ class ExitProvider:
         self.packets = 0
         """Passed on."""
         self.clients: OrderedDict[Remote, Client] = OrderedDict()
-        self._answers: list[bytes] = []
+        self._answers: list[tuple[Remote, bytes]] = []
         self._hints: list[tuple[Remote, Refused]] = []
 
     def admits(
@@ -96,7 +96,7 @@ class ExitProvider:
         client.refused[refusal] = client.refused.get(refusal, 0) + run.rows
         client.times += run.rows
         if client.answers.take(now):
-            self._answer(plain, run.first, mapped)
+            self._answer(remote, plain, run.first, mapped)
         if now >= client.hinted + HINT_PAUSE:
             client.hinted = now
             port = int.from_bytes(run.ports[2:], "big") if run.protocol in PORTED else 0
@@ -104,8 +104,8 @@ class ExitProvider:
             self._hints.append((remote, hint))
             client.times = 0
 
-    def take_answers(self) -> list[bytes]:
-        """ICMP packets for clients, to be sent as if they had come out of the tun."""
+    def take_answers(self) -> list[tuple[Remote, bytes]]:
+        """ICMP packets for clients, which are told in the name of somebody on the internet."""
         answers, self._answers = self._answers, []
         return answers
 
@@ -120,7 +120,7 @@ class ExitProvider:
         client = self.clients[remote] = Client()
         return client
 
-    def _answer(self, plain: Plaintexts, row: int, mapped: bytes) -> None:
+    def _answer(self, remote: Remote, plain: Plaintexts, row: int, mapped: bytes) -> None:
         content = plain.content(row)
         if content is None or len(content) < 20:
             return
@@ -130,4 +130,4 @@ class ExitProvider:
         except WireError:
             return
         if answer:
-            self._answers.append(answer)
+            self._answers.append((remote, answer))

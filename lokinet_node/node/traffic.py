@@ -2,7 +2,8 @@
 
 Tun to wire, packets read in one wake-up together:
 1. the destination address names the remote, the remote its flow (who sends, over which path);
-2. a packet or super-packet is split into records, one segment each, in the plaintext arena;
+2. a packet or super-packet is split into records, one segment each, in the plaintext arena; one
+   of more segments than the arena has rows, as an exit's kernel forwards them, fills it repeatedly;
 3. when the remote changes, the arena is full or the reads are over: the stream seals the records
    into cells, the path wraps them for all hops, the link sends them in one go.
 Wire to tun:
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
-from lokinet_node.exits.door import TO_EXIT
+from lokinet_node.exits.door import FROM_EXIT, TO_EXIT
 from lokinet_node.session.messages import encode_message
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
 from lokinet_node.session.plaintexts import (
@@ -143,10 +144,9 @@ class Traffic:
         if remote is None:
             self._refuse(buffer, size)
             return
-        rows = self._rows
-        if rows and (remote is not self._remote or rows + self._splitter.rows(buffer, size) > ROWS):
+        rows, needed = self._rows, self._splitter.rows(buffer, size)
+        if rows and (remote is not self._remote or ROWS - rows < needed <= ROWS):
             self.flush(now)
-            rows = 0
         self._remote = remote
         flow = self.flows.get(remote)
         if flow is None or flow.sending() is None:
@@ -155,10 +155,22 @@ class Traffic:
             else:
                 self._wait(remote, buffer[:size], now)
             return
-        count = self._splitter.split(buffer, size, self._outgoing, rows)
-        if side and count and door is not None:
-            door.keep(self._outgoing, rows, count, buffer, side)
-        self._rows = rows + count
+        self._cut(buffer, size, needed, side, now)
+
+    def _cut(self, buffer: bytearray, size: int, needed: int, side: int, now: Micros) -> None:
+        """Split a read into rows of the arena, which is sent whenever it is full."""
+        door, done = self.door, 0
+        while done < needed:
+            if self._rows == ROWS:
+                self.flush(now)
+            rows = self._rows
+            count = self._splitter.split(buffer, size, self._outgoing, rows, done)
+            if not count:
+                return
+            if side and door is not None:
+                door.keep(self._outgoing, rows, count, buffer, side)
+            self._rows = rows + count
+            done += count
 
     def flush(self, now: Micros) -> None:
         """Seal and send the records gathered so far."""
@@ -281,19 +293,22 @@ class Traffic:
         door.deliver(remote, source, self._incoming, count, self._merger, sink, now)
         if door.provider is None:
             return
-        for answer in door.provider.take_answers():
-            self.packet(bytearray(NO_OFFLOAD + answer), VNET_HEADER + len(answer), now)
+        for client, answer in door.provider.take_answers():
+            self._turn_to(client, now)
+            read = bytearray(NO_OFFLOAD + answer)
+            self._cut(read, len(read), 1, FROM_EXIT, now)
         for client, hint in door.provider.take_hints():
-            self._tell(client, encode_message(hint), now)
+            # a session message among the packets: the same records carry both
+            self._turn_to(client, now)
+            self._outgoing.put(self._rows, TYPE_MESSAGE, encode_message(hint))
+            self._rows += 1
         self.flush(now)
 
-    def _tell(self, remote: Remote, content: bytes, now: Micros) -> None:
-        """A session message among the packets: the same records carry both."""
-        if remote is not self._remote or self._rows == ROWS:
+    def _turn_to(self, remote: Remote, now: Micros) -> None:
+        """Make room for one more row, for this remote."""
+        if remote != self._remote or self._rows == ROWS:
             self.flush(now)
         self._remote = remote
-        self._outgoing.put(self._rows, TYPE_MESSAGE, content)
-        self._rows += 1
 
     def _write(self, remote: Remote, incoming: Plaintexts, types: bytes, now: Micros) -> None:
         """Rows of a remote, of these types, as packets from its mapped address or of an exit."""

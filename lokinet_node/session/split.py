@@ -101,13 +101,17 @@ class Splitter:
             headers = IPV4_HEADER + (packet[_L4 + 12] >> 4) * 4
         return max(1, (size - _IP - headers + segment - 1) // segment)
 
-    def split(self, packet: bytearray, size: int, plain: Plaintexts, at: int) -> int:
-        """Write a tun read of `size` bytes into rows from `at` on; how many, 0: dropped."""
+    def split(self, packet: bytearray, size: int, plain: Plaintexts, at: int, skip: int = 0) -> int:
+        """Write a tun read of `size` bytes into rows from `at` on; how many, 0: dropped.
+
+        Of more segments than there is room for, those that fit are written; `skip` leaves out
+        the ones that were.
+        """
         offload, version, total, fragment, protocol = _HEAD.unpack_from(packet)
         if version != VERSION_AND_LENGTH or not IPV4_HEADER <= total == size - _IP:
             return self._refuse(version, size)
         if offload:
-            return self._segment(packet, total, plain, at)
+            return self._segment(packet, total, plain, at, skip)
         if total > MAX_CONTENT or at >= ROWS:
             return self._drop("too-long" if total > MAX_CONTENT else "no-room")
         single = _SINGLES.get(protocol)
@@ -127,7 +131,7 @@ class Splitter:
         )
         return 1
 
-    def _segment(self, packet: bytearray, total: int, plain: Plaintexts, at: int) -> int:
+    def _segment(self, packet: bytearray, total: int, plain: Plaintexts, at: int, skip: int) -> int:
         """The kernel left the cutting to us; it offers only what drivers/tun.py asked for."""
         _, offload, _, segment, _, _ = VNET.unpack_from(packet)
         _, _, _, fragment, protocol = _HEAD.unpack_from(packet)
@@ -143,59 +147,82 @@ class Splitter:
             return self._drop("bad-segment-size")
         if not headers < total or (protocol == TCP and headers < _TCP_HEADERS):
             return self._drop("bad-length")
-        if at + (total - headers + segment - 1) // segment > ROWS:
+        begin = headers + skip * segment
+        end = min(total, begin + (ROWS - at) * segment)
+        if begin >= end:
             return self._drop("no-room")
-        return cut(packet, headers, total, segment, plain, at)
+        # The last flags go with the last bytes, and what is first is said of the first ones only.
+        last = PSH | FIN if end == total else 0
+        marks = last if skip else last | CWR
+        part = memoryview(packet)[_IP + begin : _IP + end]
+        return cut(packet, part, segment, plain, at, skip, marks)
 
     def _tcp(
-        self, packet: bytearray, headers: int, total: int, segment: int, plain: Plaintexts, at: int
+        self,
+        packet: bytearray,
+        part: memoryview,
+        segment: int,
+        plain: Plaintexts,
+        at: int,
+        skip: int,
+        marks: int,
     ) -> int:
         service, identity, middle, ports, sequence, state = _TCP_SUPER.unpack_from(packet)
         flow = middle + _ZEROS + ports
         flags = state[5]
         state = state[:5] + bytes((flags & ~(CWR | PSH | FIN),)) + state[6:]
+        headers = IPV4_HEADER + (packet[_L4 + 12] >> 4) * 4
         tail = packet[_L4 + 18 : _IP + headers]
         head = row_head(headers + segment, service)
-        full, rest = divmod(total - headers, segment)
-        start = _IP + headers
-        end = start + full * segment
+        full, rest = divmod(len(part), segment)
+        end = full * segment
+        identity = (identity + skip) & IDENTITY_MASK
+        sequence = (sequence + skip * segment) & SEQUENCE_MASK
         buffer = plain.buffer
         pack_into = tcp_row(headers, segment).pack_into
         offset = at * PLAINTEXT
-        for (payload,) in chunks(segment).iter_unpack(memoryview(packet)[start:end]):
+        for (payload,) in chunks(segment).iter_unpack(part[:end]):
             pack_into(buffer, offset, head, identity, flow, sequence, state, tail, payload)
             offset += PLAINTEXT
             identity = (identity + 1) & IDENTITY_MASK
             sequence = (sequence + segment) & SEQUENCE_MASK
         if rest:
             head = row_head(headers + rest, service)
-            payload = packet[end : end + rest]
+            payload = bytes(part[end:])
             pack_into(buffer, offset, head, identity, flow, sequence, state, tail, payload)
             offset += PLAINTEXT
+        flags &= marks
         buffer[at * PLAINTEXT + _FLAGS_AT] |= flags & CWR
         buffer[offset - PLAINTEXT + _FLAGS_AT] |= flags & (PSH | FIN)
         return offset // PLAINTEXT - at
 
     def _udp(
-        self, packet: bytearray, headers: int, total: int, segment: int, plain: Plaintexts, at: int
+        self,
+        packet: bytearray,
+        part: memoryview,
+        segment: int,
+        plain: Plaintexts,
+        at: int,
+        skip: int,
+        marks: int,
     ) -> int:
         service, identity, middle, ports = _UDP_SUPER.unpack_from(packet)
         flow = middle + _ZEROS + ports
-        head = row_head(headers + segment, service)
+        head = row_head(UDP_HEADERS + segment, service)
         length = UDP_HEADER + segment
-        full, rest = divmod(total - headers, segment)
-        start = _IP + headers
-        end = start + full * segment
+        full, rest = divmod(len(part), segment)
+        end = full * segment
+        identity = (identity + skip) & IDENTITY_MASK
         buffer = plain.buffer
         pack_into = udp_row(segment).pack_into
         offset = at * PLAINTEXT
-        for (payload,) in chunks(segment).iter_unpack(memoryview(packet)[start:end]):
+        for (payload,) in chunks(segment).iter_unpack(part[:end]):
             pack_into(buffer, offset, head, identity, flow, length, payload)
             offset += PLAINTEXT
             identity = (identity + 1) & IDENTITY_MASK
         if rest:
-            head = row_head(headers + rest, service)
-            payload = packet[end : end + rest]
+            head = row_head(UDP_HEADERS + rest, service)
+            payload = bytes(part[end:])
             pack_into(buffer, offset, head, identity, flow, UDP_HEADER + rest, payload)
             offset += PLAINTEXT
         return offset // PLAINTEXT - at

@@ -58,7 +58,7 @@ class OpenExit:
     def take_hints(self) -> list[tuple[Remote, Refused]]:
         return []
 
-    def take_answers(self) -> list[bytes]:
+    def take_answers(self) -> list[tuple[Remote, bytes]]:
         return []
 
 

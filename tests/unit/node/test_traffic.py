@@ -97,6 +97,21 @@ def test_another_remote_or_a_full_arena_ends_a_burst() -> None:
     assert [count for count, _ in one.bursts] == [1, ROWS, 1]
 
 
+def test_a_packet_of_more_segments_than_the_arena_has_rows_fills_it_repeatedly() -> None:
+    bench = Bench()
+    flow = bench.flow(1)
+    target = bench.traffic.addresses.assign(bench.remote(1))
+    assert target is not None
+    whole = udp(bench.traffic.addresses.own, target, bytes(100 * 400 + 1))
+    read = read_of(whole)
+    read[:10] = bytes((1, 5, 28, 0)) + (400).to_bytes(2, "little") + bytes((20, 0, 6, 0))
+    bench.send(1)
+    bench.traffic.packet(read, len(read), NOW)
+    bench.traffic.flush(NOW)
+    assert [count for count, _ in flow.bursts] == [ROWS, ROWS, 1 + 101 - 2 * ROWS]
+    assert bench.drops() == {}
+
+
 def test_what_waits_for_a_flow_goes_in_order_when_it_is_ready() -> None:
     bench = Bench()
     for number in range(3):
