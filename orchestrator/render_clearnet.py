@@ -81,6 +81,7 @@ def _dnsmasq(node: Member, servers: Iterable[Member]) -> tuple[str, ...]:
     """Names come from the command line; neither its configuration nor the machine's is read."""
     argv = ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-hosts", "--no-resolv"]
     argv += ["--log-queries", f"--listen-address={node.address}", "--bind-interfaces"]
+    argv += ["--local=/test/"]  # what is not there does not exist, and nobody else is asked
     return (*argv, *(f"--host-record={each.name}.test,{each.address}" for each in servers))
 
 
