@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from orchestrator.complaints import Location, Problem, did_you_mean
-from orchestrator.models import HostName, Name, Port, Seconds, Strict
-from orchestrator.units import RATE_PATTERN, parse_rate
+from orchestrator.models import HostName, Name, Port, Rate, Seconds, Strict
 
 __all__ = [
     "AnyCheck",
@@ -30,19 +29,6 @@ __all__ = [
 
 RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SRV", "TXT"]
 ResponseCode = Literal["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"]
-
-
-def _rate(value: object) -> float:
-    if not isinstance(value, str):
-        raise ValueError("must be a rate with its unit, for example 10 Mbit/s")
-    return parse_rate(value)
-
-
-Rate = Annotated[
-    float,
-    BeforeValidator(_rate, json_schema_input_type=Annotated[str, Field(pattern=RATE_PATTERN)]),
-]
-"""Bits per second; written with a unit."""
 
 
 class HttpCheck(Strict):

@@ -9,9 +9,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from orchestrator.complaints import Location, Problem, did_you_mean
-from orchestrator.models import HostName, Strict
+from orchestrator.models import HostName, Rate, Seconds, Strict
 
-__all__ = ["ExitPolicy", "ExitUse", "ExitUses", "policy_problems", "use_problems"]
+__all__ = ["ExitPolicy", "ExitUse", "ExitUses", "Quota", "policy_problems", "use_problems"]
 
 TOKEN_PATTERN = r"^[\x21-\x7e]{1,128}$"
 SERVICE_PATTERN = r"^([a-z][a-z0-9-]*|0x[0-9a-fA-F]{1,2})(/([a-z][a-z0-9-]*|\d{1,5}))?$"
@@ -35,7 +35,19 @@ Where = Annotated[str, Field(min_length=1), AfterValidator(_where)]
 """A range, or a server of the clearnet by its name."""
 Service = Annotated[str, Field(pattern=SERVICE_PATTERN)]
 Token = Annotated[str, Field(pattern=TOKEN_PATTERN)]
+Size = Annotated[str, Field(pattern=r"^[1-9]\d{0,14}[kMGT]?$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+class Quota(Strict):
+    """How much one may use; what is left out is not counted."""
+
+    rate: Annotated[Rate | None, Field(examples=["4 Mbit/s"])] = None
+    """Both directions together; what is over it is dropped."""
+    bytes: Annotated[Size | None, Field(examples=["20G"])] = None
+    """In all, both directions together: plain or in k, M, G, T (thousands)."""
+    time: Annotated[Seconds | None, Field(examples=["1 h"])] = None
+    """Of being connected, used or not."""
 
 
 class ExitPolicy(Strict):
@@ -57,6 +69,11 @@ class ExitPolicy(Strict):
     """The only countries it serves."""
     tokens: list[Token] = Field(default=[], examples=[["a-secret"]])
     """Whoever knows one of them is let in, and nobody else; without any everybody is."""
+
+    per_client: Annotated[Quota | None, Field(examples=[{"bytes": "20G"}])] = None
+    """What each client's address may use."""
+    per_token: Annotated[Quota | None, Field(examples=[{"bytes": "20G"}])] = None
+    """What all who bring a token may use together."""
 
     @model_validator(mode="after")
     def _known_countries(self) -> ExitPolicy:

@@ -12,9 +12,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from orchestrator.units import DURATION_PATTERN, parse_duration
+from orchestrator.units import DURATION_PATTERN, RATE_PATTERN, parse_duration, parse_rate
 
-__all__ = ["HostName", "Name", "Parameter", "Port", "Seconds", "Strict"]
+__all__ = ["HostName", "Name", "Parameter", "Port", "Rate", "Seconds", "Strict"]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9_-]{1,63}(\.[a-zA-Z0-9_-]{1,63})*")
@@ -48,6 +48,12 @@ def _seconds(value: object) -> float:
     return parse_duration(value)
 
 
+def _rate(value: object) -> float:
+    if not isinstance(value, str):
+        raise ValueError("must be a rate with its unit, for example 10 Mbit/s")
+    return parse_rate(value)
+
+
 def _host_name(text: str) -> str:
     if not HOST_NAME.fullmatch(text):
         raise ValueError("must be a name such as web.loki, or that of a node")
@@ -66,3 +72,8 @@ Seconds = Annotated[
     ),
 ]
 """Written with a unit."""
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate, json_schema_input_type=Annotated[str, Field(pattern=RATE_PATTERN)]),
+]
+"""Bits per second; written with a unit."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from orchestrator.applications import DnsmasqApp
+from orchestrator.exits import Quota
 from orchestrator.groups import ClientGroup, ExitGroup, ServerGroup
 from orchestrator.topology import Member
 
@@ -45,7 +46,21 @@ def exit_section(
         section.append(("country-file", str(directory / COUNTRY_FILE)))
     section += [("deny-country", country) for country in group.deny_country]
     section += [("allow-country", country) for country in group.allow_country]
+    for whose, quota in (("client", group.per_client), ("token", group.per_token)):
+        section += _quota(whose, quota) if quota else []
     return section
+
+
+def _quota(whose: str, quota: Quota) -> Section:
+    """The node counts rates in bytes."""
+    found: Section = []
+    if quota.rate is not None:
+        found.append((f"{whose}-rate", int(quota.rate / 8)))
+    if quota.bytes is not None:
+        found.append((f"{whose}-bytes", quota.bytes))
+    if quota.time is not None:
+        found.append((f"{whose}-time", int(quota.time)))
+    return found
 
 
 def country_file(group: ExitGroup, servers: Iterable[Member]) -> Mapping[str, str]:

@@ -18,8 +18,8 @@ PLACES = Places("n", Path("/state"), Path("/run"))
 def configs(file: Path) -> dict[str, Config]:
     found = {}
     for node in render(load(file), PLACES, "python3").nodes:
-        if node.role == "chain":
-            continue  # it has options, no ini file
+        if node.role in ("chain", "server"):
+            continue  # they have options, no ini file
         around = Surroundings(
             node.directory, "/", lambda path: not path.endswith("bootstrap.signed")
         )

@@ -24,6 +24,8 @@ nodes:
     whitelist: [tcp, udp/53]
     countries: {NL: [www], AQ: [forbidden]}
     deny-country: [AQ]
+    per-client: {rate: 4 Mbit/s, bytes: 20G, time: 1 h}
+    per-token: {bytes: 100k}
   www: {role: server, app: nginx}
   forbidden: {role: server, app: nginx}
   dns: {role: server, app: dnsmasq}
@@ -76,6 +78,12 @@ def test_an_exit_with_tokens_lets_nobody_else_in() -> None:
     assert lines(nodes(TEXT.replace("    tokens: [one, two]\n", ""))["exit"], "auth") == []
 
 
+def test_quotas_are_counted_in_bytes_and_seconds() -> None:
+    exit_ = nodes()["exit"]
+    keys = ("client-rate", "client-bytes", "client-time", "token-rate", "token-bytes")
+    assert [lines(exit_, key) for key in keys] == [["500000"], ["20G"], ["3600"], [], ["100k"]]
+
+
 def test_another_rule_restarts_the_exits_node_and_leaves_its_network_alone() -> None:
     before, after = nodes()["exit"], nodes(TEXT.replace("tcp/25", "tcp/465"))["exit"]
     assert before.fingerprint == after.fingerprint
@@ -101,6 +109,8 @@ def test_a_client_has_its_exits_and_asks_the_clearnets_name_server() -> None:
         ("AQ: [", "aq: [", "aq"),
         ("exits: [exit.loki", "exits: [exi.loki", "no name 'exi.loki': did you mean 'exit.loki'?"),
         ("token: one", "token: 'o ne'", "token"),
+        ("rate: 4 Mbit/s", "rate: 4", "must be a rate with its unit"),
+        ("bytes: 20G", "bytes: 20 GB", "nodes.exit.per-client.bytes"),
         ("tokens: [one, two]", "tokens: ['']", "tokens"),
     ],
 )
