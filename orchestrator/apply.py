@@ -43,3 +43,4 @@ def apply(
                 finished.add(step.number)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        backend.all_made()

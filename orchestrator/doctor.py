@@ -1,7 +1,8 @@
 """Everything about this machine that a network may trip over, and a world made on trial.
 
 The trial is the real thing: user, mount, pid and network namespaces, a tun, a bridge and one node's
-link, in a directory of its own, ended again. What it shows no file can.
+link, in a directory of its own, ended again; or a container that makes a tun. What it shows no file
+can.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from pathlib import Path
 from orchestrator.backends.netns import NetnsBackend
 from orchestrator.capacity import Demand, Supply, capacities
 from orchestrator.directories import Places
+from orchestrator.engine.client import Engine
+from orchestrator.engine.fitness import Said, fitness
+from orchestrator.engine.images import OURS
+from orchestrator.engine.subnets import taken_by_engine, taken_by_machine
+from orchestrator.engine.trial import try_a_container
 from orchestrator.errors import OperatorError
 from orchestrator.findings import Finding, Verdict, degraded, fatal, ok
 from orchestrator.ops import CreateNetwork, CreateNode, NodeSpec, RemoveNetwork
 from orchestrator.preflight import essentials
 
-__all__ = ["diagnose", "try_a_world"]
+__all__ = ["diagnose", "diagnose_engine", "try_a_world"]
 
 DATAGRAM_PACKET_BYTES = 1404
 """The IPv4 packet of one datagram between nodes: docs/wire.md."""
@@ -30,6 +36,8 @@ LINK = "eth0"
 SIOCGIFMTU = 0x8921
 """linux/sockios.h."""
 IFREQ = struct.Struct("16si20x")
+OF_BOTH = ("kernel", "socket buffers", "neighbour table", "bridge", "memory", "clock")
+"""What containers need of the machine as namespaces do."""
 COMMAND = re.compile(r"`[^`]+`")
 
 
@@ -44,6 +52,27 @@ def diagnose(
     if any(finding.verdict is Verdict.FATAL for finding in found):
         return found
     return [*found, *(trial or try_a_world)()]
+
+
+def diagnose_engine(
+    demand: Demand, underlay: str, images: Sequence[str], supply: Supply, engine: Engine
+) -> list[Finding]:
+    """The same for networks of containers; `images` are those they would be made of, by name."""
+    shared = [each for each in capacities(demand, supply) if each.subject in OF_BOTH]
+    try:
+        version = engine.version()
+        info = engine.info()
+        taken = [*taken_by_engine(engine.networks()), *taken_by_machine()]
+        rows = {name: engine.image(name) for name in images}
+    except OperatorError as error:
+        text = str(error)
+        return [fatal("engine", text, " or ".join(COMMAND.findall(text)) or "see the text")]
+    there = {name: row is not None for name, row in rows.items()}
+    found = [*fitness(Said(version, info, taken, there, supply.user), underlay), *shared]
+    node = rows.get(OURS["node"])
+    if node is None or any(finding.verdict is Verdict.FATAL for finding in found):
+        return found
+    return [*found, try_a_container(engine, str(node["Id"]))]
 
 
 def try_a_world() -> list[Finding]:

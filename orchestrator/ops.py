@@ -114,6 +114,8 @@ class NodeSpec:
     """Its onion router makes a tun device."""
     reads: tuple[str, ...] = ()
     """Files of other nodes that it reads, absolute."""
+    is_asked: bool = False
+    """Others read a file of it and ask it first."""
     tools: Image | None = None
     """Where programs come from images: what people run in it comes from this one."""
     clearnet: str = ""

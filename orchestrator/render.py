@@ -142,6 +142,7 @@ def _node(
         key=_key(topology, node, directory),
         tun=getattr(node.group, "tun", True),
         reads=tuple(str(path) for path in _contacts(topology, node.name, seeds, places)),
+        is_asked=node.name in seeds,
         clearnet=node.clearnet,
         rules=rules,
     )

@@ -50,6 +50,9 @@ class Backend(Protocol):
     def perform(self, op: Op) -> None:
         """Exactly one act, idempotent; raises OperatorError."""
 
+    def all_made(self) -> None:
+        """Everything that was to be made is: programs that were held back until then begin."""
+
     def exec(
         self,
         node: str,

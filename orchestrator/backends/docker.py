@@ -34,6 +34,7 @@ from orchestrator.backends.docker_containers import (
 )
 from orchestrator.backends.docker_exec import run_in
 from orchestrator.backends.docker_files import furnish, furnish_program
+from orchestrator.backends.docker_gate import Gate
 from orchestrator.backends.docker_observe import STOPPED, Look
 from orchestrator.backends.files import nodes_with_keys
 from orchestrator.backends.inside import close_bridge, drop_default_route, socket_in
@@ -109,6 +110,9 @@ class DockerBackend:
         self.engine = Engine()
         self.ground = Ground(places, network_id, known_sysctls())
         self._look = Look(self.engine, self.ground.own_labels)
+        self._gate = Gate(places.run)
+        self._is_new = False
+        """The network was made here, so that no container of it can be in the way."""
         self._tools_lock = threading.Lock()
         self._clearnet_lock = threading.Lock()
 
@@ -150,6 +154,10 @@ class DockerBackend:
             case RegisterRouters() | SettleNames():
                 chain.perform(op)
 
+    def all_made(self) -> None:
+        """Nodes waited for each other's containers."""
+        self._gate.open()
+
     def exec(
         self,
         node: str,
@@ -177,6 +185,7 @@ class DockerBackend:
 
     def close(self) -> None:
         """Let go of connections."""
+        self._gate.open()
         self.engine.close()
 
     # Acts
@@ -186,6 +195,8 @@ class DockerBackend:
         try:
             body = network_body(self.ground, self.underlay, gateway)
             close_bridge(self.engine.create_network(body))
+            self._is_new = True
+            self._gate.shut()
         except NameTaken:
             found = self.engine.networks(self.ground.own_labels)
             if not found:
@@ -242,7 +253,7 @@ class DockerBackend:
         former = [name, f"{name}{STOPPED}"]
         if owner is None:  # what people ran there held on to a namespace that is gone
             former.append(self.ground.container(op.node, TOOLS))
-        for each in former:
+        for each in () if self._is_new else former:
             self._remove_ours(each)
         furnish(self.ground, spec)
         furnish_program(self.ground, op)
@@ -270,11 +281,10 @@ class DockerBackend:
                 raise
             container = found
         self.engine.start(container, name)
-        if owns_namespace:
-            state = (self.engine.inspect(container) or {"State": {}})["State"]
-            if pid := state.get("Pid"):  # a program may have ended at once; the wait tells why
-                with suppress(OperatorError):
-                    drop_default_route(pid)
+        # a program may have ended at once; the wait tells why
+        if owns_namespace and (pid := self._look.started(container).get("Pid")):
+            with suppress(OperatorError):
+                drop_default_route(pid)
 
     def _ours(self, name: str) -> str | None:
         """The number of the container of that name, if it has our label."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends.docker_gate import GATE
 from orchestrator.directories import Places
 from orchestrator.engine.belongings import LABEL, own_labels
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, NodeSpec, ProcessSpec
@@ -58,6 +59,8 @@ RULES = "rules.nft"
 FORWARDING = {"net.ipv4.ip_forward": "1"}
 LOG_WRAPPER = 'umask "$1"; log=$2; shift 2; exec "$@" >>"$log" 2>&1'
 """The log is a file, as everywhere; the program takes the shell's place."""
+GATE_WRAPPER = 'flock --shared "$1" true; shift; exec "$@"'
+"""For nodes that ask others: those are there when all begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +234,10 @@ def program_body(
     labels = ground.labels(spec.name, process.name, note_of(spec))
     body = _confined(process.image.number, user, {**labels, f"{LABEL}fingerprint": fingerprint})
     wrapped = ("/bin/sh", "-c", LOG_WRAPPER, "sh", f"{process.umask:03o}", process.log)
-    body |= {"Entrypoint": [*wrapped, *process.argv], "Cmd": []}
+    argv = process.argv
+    if is_node and spec.reads and not spec.is_asked:
+        argv = ("/bin/sh", "-c", GATE_WRAPPER, "sh", str(Path(spec.control).parent / GATE), *argv)
+    body |= {"Entrypoint": [*wrapped, *argv], "Cmd": []}
     body["HostConfig"]["Mounts"] = (
         _node_mounts(ground, spec) if is_node else _application_mounts(spec, process)
     )

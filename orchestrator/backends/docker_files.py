@@ -17,6 +17,7 @@ from orchestrator.backends.docker_containers import (
     contact_copy,
     is_node_program,
 )
+from orchestrator.backends.docker_gate import Gate
 from orchestrator.backends.files import make_private, make_shared, write_files
 from orchestrator.errors import Leftovers
 from orchestrator.ops import NodeSpec, StartProcess
@@ -58,6 +59,7 @@ def furnish_program(ground: Ground, op: StartProcess) -> None:
         folder = ground.sockets(spec.name)
         folder.mkdir(mode=0o700, exist_ok=True)
         _link(Path(spec.control), folder)
+        Gate(ground.places.run).show_in(folder)
         give(folder, user)
         give(directory, user, apart_from=[name for name, _ in spec.shared])
     elif user_of_files := application_user(spec.shared):

@@ -68,6 +68,9 @@ class MemoryBackend:
         ended = replace(old.processes[process], exit_code=exit_code)
         self._put(node, replace(old, processes={**old.processes, process: ended}))
 
+    def all_made(self) -> None:
+        """Nothing is held back."""
+
     def exec(
         self,
         node: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 
-from orchestrator.cli.options import Commands, add_topology, count, declare, duration
+from orchestrator.cli.options import Commands, add_backend, add_topology, count, declare, duration
 
 __all__ = ["WAIT_FOR", "add_life"]
 
@@ -20,7 +20,7 @@ def add_life(commands: Commands) -> None:
     """In the order of a network's life."""
     up = declare(commands, "up", "up", "bring up a network and fetch its page", json=True)
     add_topology(up, KEPT)
-    _add_backend(up)
+    add_backend(up)
     _add_waiting(up)
     up.add_argument("--dry-run", action="store_true", help="the same as `plan`")
     up.add_argument(
@@ -28,7 +28,7 @@ def add_life(commands: Commands) -> None:
     )
     plan = declare(commands, "plan", "up", "print what up would change, and why", json=True)
     add_topology(plan, KEPT)
-    _add_backend(plan)
+    add_backend(plan)
     _add_waiting(declare(commands, "wait", "waiting", "wait until a network is ready", json=True))
     _add_nodes(commands)
     _add_networks(commands)
@@ -77,14 +77,6 @@ def _add_networks(commands: Commands) -> None:
 
 def _add_names(parser: argparse.ArgumentParser, text: str, needed: bool = False) -> None:
     parser.add_argument("nodes", nargs="+" if needed else "*", metavar="NODE", help=text)
-
-
-def _add_backend(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--backend",
-        choices=("auto", "netns", "docker"),
-        help="where a new network lives; else TESTNET_BACKEND, else what the topology says",
-    )
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:

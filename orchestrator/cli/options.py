@@ -15,6 +15,7 @@ from orchestrator.units import parse_duration
 __all__ = [
     "Arguments",
     "Commands",
+    "add_backend",
     "add_node",
     "add_topology",
     "count",
@@ -99,3 +100,12 @@ def count(noun: str) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """`--backend`."""
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "netns", "docker"),
+        help="where a new network lives; else TESTNET_BACKEND, else what the topology says",
+    )

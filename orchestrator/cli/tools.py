@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.options import Commands, add_node, add_topology, count, declare, duration
+from orchestrator.cli.options import (
+    Commands,
+    add_backend,
+    add_node,
+    add_topology,
+    count,
+    declare,
+    duration,
+)
 
 __all__ = ["add_tools"]
 
@@ -73,6 +81,7 @@ def _add_doctor(commands: Commands) -> None:
         network=False,
     )
     add_topology(doctor)
+    add_backend(doctor)
     doctor.add_argument(
         "--routers", type=count("routers"), metavar="N", help="as if it had that many routers"
     )

@@ -9,6 +9,7 @@ import select
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from orchestrator.engine.client import Engine, Refused
 
@@ -30,6 +31,9 @@ QUIET_S = 1.0
 milliseconds. So nothing of it is left only when nothing came for this long."""
 QUIET_LOOKS = 20
 """And on a machine so busy that looking takes long: for as long as so many looks take."""
+LET_GO_S = 3.0
+"""A container that is gone has let go of its network long before."""
+IN_USE = "active endpoints"
 LOOK_MS = 50
 
 
@@ -59,18 +63,38 @@ def remove_networks(engine: Engine, labels: Mapping[str, str]) -> int:
     """All with these labels; how many there were."""
     rows = engine.networks(labels)
     for row in rows:
+        _remove_network(engine, row)
+    return len(rows)
+
+
+def _remove_network(engine: Engine, row: Mapping[str, Any]) -> None:
+    """Its last container may still be letting go of it; a stranger's does not."""
+    name = str(row["Name"])
+    deadline: float | None = None
+    while True:
         try:
             engine.remove_network(row["Id"])
         except Refused as error:
-            name, strangers = str(row["Name"]), engine.connected_to(row["Id"])
-            if not strangers:
+            deadline = deadline or time.monotonic() + LET_GO_S
+            strangers = engine.connected_to(row["Id"])
+            if strangers:
+                why = (
+                    f"container {strangers[0]} of somebody else is connected to it: "
+                    f"`docker network disconnect {name} {strangers[0]}`"
+                )
+            elif IN_USE not in str(error):
                 raise
-            raise Refused(
-                f"network {name}: container {strangers[0]} of somebody else is connected to it: "
-                f"`docker network disconnect {name} {strangers[0]}`",
-                error.status,
-            ) from error
-    return len(rows)
+            elif time.monotonic() > deadline:
+                why = (
+                    "the engine counts a container that is not there, as Docker 20.10 does now "
+                    "and then: restart the engine, then do this again"
+                )
+            else:
+                select.poll().poll(LOOK_MS)
+                continue
+            raise Refused(f"network {name}: {why}", error.status) from error
+        else:
+            return
 
 
 def remove_all(engine: Engine, labels: Mapping[str, str], may_be_in_flight: bool) -> int:

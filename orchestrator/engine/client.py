@@ -1,7 +1,8 @@
 """The container engine of this machine, in the few words a network needs.
 
-Rules: only an engine behind a UNIX socket, as mounts and namespaces are this machine's; what it
-refuses is an OperatorError in its own words. One client serves several threads.
+What changes something goes through docker-py, what only asks through `questions`. Rules: only an
+engine behind a UNIX socket, as mounts and namespaces are this machine's; what it refuses is an
+OperatorError in its own words. One client serves several threads.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
+from orchestrator.engine.questions import Questions
 from orchestrator.errors import HostUnfit, OperatorError
 
 __all__ = ["Engine", "EngineAway", "NameTaken", "Refused", "engine_socket"]
@@ -22,6 +25,8 @@ DEFAULT = "unix:///var/run/docker.sock"
 TIMEOUT_S = 60.0
 THREADS = 16
 """Connections kept; more threads would wait for one."""
+OK = 200
+CREATED = 201
 NOT_MODIFIED = 304
 NOT_FOUND = 404
 CONFLICT = 409
@@ -67,6 +72,7 @@ class Engine:
         """Finds the socket; raises HostUnfit."""
         self.path = engine_socket()
         self._client: Any = None
+        self._questions = Questions(self.path, TIMEOUT_S)
 
     @property
     def _api(self) -> Any:
@@ -82,40 +88,27 @@ class Engine:
                 )
         return self._client
 
-    @property
-    def api_version(self) -> str:
-        """As it was agreed upon: `1.41`."""
-        return str(self._api.api_version)
-
     def version(self) -> Row:
         """`GET /version`."""
-        with _told("the engine"):
-            return dict(self._api.version())
+        return dict(self._ask("the engine", "/version"))
 
     def info(self) -> Row:
         """`GET /info`."""
-        with _told("the engine"):
-            return dict(self._api.info())
+        return dict(self._ask("the engine", "/info"))
 
     def containers(self, labels: Mapping[str, str]) -> list[Row]:
         """All with these labels, running or not."""
-        with _told("the engine"):
-            return list(self._api.containers(all=True, filters={"label": _words(labels)}))
+        filters = {"label": _words(labels)}
+        return list(self._ask("the engine", "/containers/json", all=True, filters=filters))
 
     def networks(self, labels: Mapping[str, str] | None = None) -> list[Row]:
         """All, or those with these labels."""
-        with _told("the engine"):
-            return list(self._api.networks(filters={"label": _words(labels)} if labels else None))
+        filters = {"filters": {"label": _words(labels)}} if labels else {}
+        return list(self._ask("the engine", "/networks", **filters))
 
     def image(self, name: str) -> Row | None:
         """What an image is; None if there is none of that name."""
-        try:
-            with _told(name):
-                return dict(self._api.inspect_image(name))
-        except Refused as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
+        return self._details(name, f"/images/{name}/json")
 
     def create_network(self, body: Mapping[str, Any]) -> str:
         """Its number; raises NameTaken, or Refused where its addresses are taken."""
@@ -131,13 +124,7 @@ class Engine:
 
     def connected_to(self, number: str) -> list[str]:
         """Names of the containers that run in a network; none if it is gone."""
-        try:
-            with _told(f"network {number}"):
-                found = self._api.inspect_network(number)
-        except Refused as error:
-            if error.status == NOT_FOUND:
-                return []
-            raise
+        found = self._details(f"network {number}", f"/networks/{number}") or {}
         return sorted(str(each["Name"]) for each in (found.get("Containers") or {}).values())
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
@@ -180,28 +167,48 @@ class Engine:
 
     def inspect(self, container: str) -> Row | None:
         """Everything about one; None if it is gone."""
+        return self._details(container, f"/containers/{container}/json")
+
+    def _details(self, what: str, path: str) -> Row | None:
         try:
-            with _told(container):
-                return dict(self._api.inspect_container(container))
+            return dict(self._ask(what, path))
         except Refused as error:
             if error.status == NOT_FOUND:
                 return None
             raise
 
+    def _ask(self, what: str, path: str, **query: Mapping[str, Any] | bool) -> Any:
+        try:
+            status, answer = self._questions.ask(path, **query)
+        except (OSError, HTTPException) as error:
+            raise _away(error) from error
+        if status != OK:
+            raise Refused(f"{what}: {answer.get('message', status)}", status)
+        return answer
+
     def prepare_exec(
         self, container: str, argv: Sequence[str], env: Mapping[str, str], tty: bool
     ) -> str:
         """A command to be run in a container; its number."""
-        with _told(container):
-            made = self._api.exec_create(
-                container, list(argv), stdin=True, tty=tty, environment=dict(env)
-            )
-            return str(made["Id"])
+        body = {
+            "Cmd": list(argv),
+            "Env": [f"{name}={value}" for name, value in env.items()],
+            "Tty": tty,
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+        }
+        try:
+            status, answer = self._questions.tell(f"/containers/{container}/exec", body)
+        except (OSError, HTTPException) as error:
+            raise _away(error) from error
+        if status != CREATED:
+            raise Refused(f"{container}: {answer.get('message', status)}", status)
+        return str(answer["Id"])
 
     def inspect_exec(self, number: str) -> Row:
         """How a command does."""
-        with _told("a command"):
-            return dict(self._api.exec_inspect(number))
+        return dict(self._ask("a command", f"/exec/{number}/json"))
 
     def resize_exec(self, number: str, rows: int, columns: int) -> None:
         """Of a command on a terminal."""
@@ -215,7 +222,7 @@ class Engine:
         """
         body = json.dumps({"Detach": False, "Tty": tty}).encode()
         request = (
-            f"POST /v{self.api_version}/exec/{number}/start HTTP/1.1\r\nHost: docker\r\n"
+            f"POST {self._questions.prefix()}/exec/{number}/start HTTP/1.1\r\nHost: docker\r\n"
             "Content-Type: application/json\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode()
@@ -239,6 +246,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of connections."""
+        self._questions.close()
         if self._client is not None:
             self._client.close()
 
@@ -292,9 +300,13 @@ def _told(what: str) -> Iterator[None]:
         text = f"{what}: {error.explanation or error}"
         raise (NameTaken if status == CONFLICT else Refused)(text, status) from error
     except (DockerException, OSError) as error:  # the latter of its HTTP library
-        if "Permission denied" in str(error):
-            raise EngineAway(
-                f"this user may not ask the engine ({engine_socket()}): "
-                "`sudo adduser $USER docker` and a new login, or use root"
-            ) from error
-        raise EngineAway(f"no engine answers at {engine_socket()}: {START}") from error
+        raise _away(error) from error
+
+
+def _away(error: Exception) -> EngineAway:
+    if isinstance(error, PermissionError) or "Permission denied" in str(error):
+        return EngineAway(
+            f"this user may not ask the engine ({engine_socket()}): "
+            "`sudo adduser $USER docker` and a new login, or use root"
+        )
+    return EngineAway(f"no engine answers at {engine_socket()}: {START}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_a_failed_step_is_raised_and_nothing_that_needs_it_is_done() -> None:
     with pytest.raises(OperatorError, match="CreateNode node:web refused"):
         apply(plan(desired(), backend.observe()), backend, workers=1)
     assert not any("process:web" in describe(op) for op in backend.done)
+
+
+def test_what_was_held_back_begins_whether_all_was_made_or_not() -> None:
+    for refuse in (frozenset[str](), frozenset({"CreateNode node:web"})):
+        begun: list[list[Op]] = []
+
+        class Holding(MemoryBackend):
+            def all_made(self, begun: list[list[Op]] = begun) -> None:
+                begun.append(list(self.done))
+
+        backend = Holding(refuse=refuse)
+        with suppress(OperatorError):
+            apply(plan(desired(), backend.observe()), backend)
+        assert begun == [backend.done]
 
 
 def test_independent_steps_run_beside_each_other() -> None:

@@ -190,3 +190,18 @@ def test_a_note_comes_back_from_its_label(nodes: dict[str, NodeSpec]) -> None:
     note = note_of(nodes["web"])
     assert NodeNote.read(note.text()) == note
     assert note.labels == {"role": "service", "control": "/run/n/web.sock", "port.nginx": "80"}
+
+
+def test_nodes_that_ask_others_wait_at_the_gate_and_those_who_are_asked_do_not() -> None:
+    text = TEXT.replace("plain: {role: router}", "plain: {role: router, count: 9}")
+    desired = render(
+        parse(text.encode(), "x"), PLACES, "/python", True, lambda word: Image(word, word)
+    )
+    for spec in desired.nodes:
+        entry = body_of(spec)["Entrypoint"]
+        waits = "/run/n/gate" in entry
+        assert waits == (bool(spec.reads) and not spec.is_asked), spec.name
+        assert entry[-len(spec.processes[0].argv) :] == list(spec.processes[0].argv)
+        if spec.role == "client":
+            assert waits
+    assert [spec.name for spec in desired.nodes if spec.is_asked][:1] == ["plain-1"]
