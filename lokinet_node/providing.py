@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from lokinet_node.base.addresses import Range, is_bogon, parse_ipv4
 from lokinet_node.base.units import SECOND
 from lokinet_node.drivers.files import read_file
-from lokinet_node.drivers.routes import used_ranges
+from lokinet_node.drivers.routes import used_ranges, used_ranges6
 from lokinet_node.exits.countries import ranges_of_countries
 from lokinet_node.exits.exit_range import ExitRange, parse_exit_range
 from lokinet_node.exits.policy import Policy, Rules
@@ -15,6 +15,7 @@ from lokinet_node.exits.provider import ExitProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from ipaddress import IPv6Interface
 
     from lokinet_node.base.units import Micros
     from lokinet_node.node.config_exit import ExitConfig
@@ -28,17 +29,25 @@ _WHOLE: Final = 32
 class Providing:
     """The provider of one node; `look` keeps it from passing packets on to its own machine."""
 
-    def __init__(self, config: ExitConfig, tun: Range, underlay: str | None) -> None:
+    def __init__(
+        self,
+        config: ExitConfig,
+        tun: Range,
+        underlay: str | None,
+        tun6: IPv6Interface | None = None,
+    ) -> None:
         """Reads the country file. OperatorError: it cannot be used.
 
         Args:
             config: what its owner wants.
             tun: own address and range of the tun.
             underlay: the address its links start from; None where the kernel chooses.
+            tun6: the tun's IPv6 address and range.
         """
         self._tun = tun
+        self._tun6 = tun6
         self._underlay = underlay
-        self._policy = Policy(_rules(config), own_ranges(used_ranges(), tun, underlay))
+        self._policy = Policy(_rules(config), self._own())
         self._looked: Micros = 0
         self.provider = ExitProvider(self._policy)
 
@@ -46,7 +55,11 @@ class Providing:
         """Look at the addresses of the machine, if it is time."""
         if now >= self._looked + LOOK_PAUSE:
             self._looked = now
-            self._policy.stand_in(own_ranges(used_ranges(), self._tun, self._underlay))
+            self._policy.stand_in(self._own())
+
+    def _own(self) -> list[ExitRange]:
+        four = own_ranges(used_ranges(), self._tun, self._underlay)
+        return four + own_ranges6(used_ranges6(), self._tun6)
 
 
 def own_ranges(used: Iterable[Range], tun: Range, underlay: str | None) -> list[ExitRange]:
@@ -63,6 +76,12 @@ def own_ranges(used: Iterable[Range], tun: Range, underlay: str | None) -> list[
         if address in range_ and is_bogon(address):
             own.append(parse_exit_range(str(range_)))
     return own
+
+
+def own_ranges6(used: Iterable[IPv6Interface], tun: IPv6Interface | None) -> list[ExitRange]:
+    """The same for IPv6; links do not use it."""
+    own = [parse_exit_range(str(one.ip)) for one in used]
+    return own if tun is None else [*own, parse_exit_range(str(tun.network))]
 
 
 def _rules(config: ExitConfig) -> Rules:

@@ -43,13 +43,15 @@ class Routing:
         self._routes: ExitRoutes | None = None
         self._ranges: tuple[Network, ...] = ()
         self._tun = ""
+        self._carries_ipv6 = False
+        self._has_guard = config.network.routing.blackhole
         self._known: set[Address] = set()
         self._pending: asyncio.TimerHandle | None = None
         network = config.network
-        if config.role is Role.ROUTER or not (network.has_tun and network.auto_routing):
+        if config.role is Role.ROUTER or not (network.has_tun and network.routing.auto):
             return
         try:
-            self._routes = ExitRoutes(self._refused, has_guard=network.blackhole_routes)
+            self._routes = ExitRoutes(self._refused, has_guard=network.routing.blackhole)
         except OSError as error:
             log.warn("routes.unread", reason=describe(error))
             return
@@ -82,8 +84,9 @@ class Routing:
     def use_tun(self, tun: Tun) -> None:
         """Where mapped ranges lead."""
         self._tun = tun.name
+        self._carries_ipv6 = tun.address6 is not None
         if self._routes is not None:
-            self._routes.use_tun(tun.name, carries_ipv6=False)
+            self._routes.use_tun(tun.name, carries_ipv6=self._carries_ipv6)
 
     def exits_changed(self, ranges: Iterable[Network]) -> None:
         """Exactly these ranges are mapped to exits now; none: routes are as without exits."""
@@ -102,6 +105,17 @@ class Routing:
             self._log.error("routes.failed", reason=reason)
         else:
             self._log.info("routes.changed", ranges=len(self._ranges))
+            self._warn_of_ipv6()
+
+    def _warn_of_ipv6(self) -> None:
+        """Exits are used, and the tun has no IPv6: ip6-range is empty, or the kernel has none."""
+        if self._carries_ipv6 or not any(one.version == 6 for one in covered(self._ranges)):
+            return
+        if self._has_guard:
+            hint = "everything over IPv6 is blackholed, as the tun does not carry it"
+        else:
+            hint = "IPv6 goes past the exit: set ip6-range=fd00:: or blackhole-routes=1"
+        self._log.warn("routes.ipv6", hint=hint)
 
     def inside(self, tun: Range | None) -> Inside:
         """What an upstream's answer must not name now."""

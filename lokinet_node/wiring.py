@@ -20,7 +20,6 @@ from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.drivers.keyfiles import read_contacts, router_keys, service_key
 from lokinet_node.drivers.tun import FORWARDED_SEGMENTS, MOST_SEGMENTS, Tun
 from lokinet_node.exiting import Exiting
-from lokinet_node.exits.consumer import ExitsChanged
 from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.listing import Listing
 from lokinet_node.methods import Methods
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lokinet_node.admitting import Admitting
-    from lokinet_node.base.addresses import Range
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.units import Micros
     from lokinet_node.drivers.log import Log
@@ -93,7 +91,8 @@ class Wiring:
         self.node, self.role = make(transmit)
         if config.network.has_tun:
             segments = MOST_SEGMENTS if config.exit is None else FORWARDED_SEGMENTS
-            self.tun = Tun(config.network.ifname, config.network.ifaddr, segments)
+            ip6_range = config.network.routing.ip6_range if config.role is Role.CLIENT else None
+            self.tun = Tun(config.network.ifname, config.network.ifaddr, segments, ip6_range)
             routing.use_tun(self.tun)
             traffic = attach_tun(
                 self.node,
@@ -101,10 +100,11 @@ class Wiring:
                 self.tun.address,
                 self.tun.write,
                 join_udp=self.tun.segments_udp,
+                prefix6=None if self.tun.address6 is None else self.tun.address6.packed[:12],
             )
             for address, ip in config.network.mapaddr:
                 traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
-            self._providing = self._provide(self.tun.address, traffic)
+            self._providing = self._provide(self.tun, traffic)
         if isinstance(self.role, ClientRole):
             exits = config.network.exits
             self.role.exits.start(exits.mappings, exits.tokens, clock())
@@ -189,14 +189,15 @@ class Wiring:
             names = ", ".join(self._config.bootstrap_files) or GUARDS_FILE
             raise OperatorError(f"{names}: {error}; make it anew") from error
 
-    def _provide(self, tun: Range, traffic: Traffic) -> Providing | None:
+    def _provide(self, tun: Tun, traffic: Traffic) -> Providing | None:
         """Make an exit of the node, if it is to be one."""
         config, door = self._config, traffic.door
         if config.exit is None or door is None:
             return None
         from lokinet_node.providing import Providing  # here: only exits pay for it
 
-        providing = Providing(config.exit, tun, config.outbound.ip if config.outbound else None)
+        underlay = config.outbound.ip if config.outbound else None
+        providing = Providing(config.exit, tun.address, underlay, tun.address6)
         door.provider = providing.provider
         return providing
 
@@ -265,8 +266,6 @@ class Wiring:
         for effect in effects:
             if isinstance(effect, ContactSigned):
                 write_file(self._config.key_files.contact, _record(effect.raw))
-            if isinstance(effect, ExitsChanged):
-                self.routing.exits_changed(range_.network for range_ in effect.ranges)
             self._naming.take(effect)
             if self._admitting is not None:
                 self._admitting.take(effect)

@@ -1,18 +1,19 @@
 """What the node asks the kernel about interfaces: drivers/netlink.py says how.
 
-Two requests are all that is needed: the limits of a device's super-packets, which no ioctl knows,
-and the address ranges that are taken.
+The limits of a device's super-packets and its IPv6 address, which no ioctl here knows, and the
+address ranges that are taken.
 """
 
 from __future__ import annotations
 
 import socket
+from ipaddress import IPv6Interface
 from struct import Struct
 from typing import Final
 
 from lokinet_node.base.addresses import Range
 from lokinet_node.base.errors import OperatorError
-from lokinet_node.drivers.netlink import DUMP, ask, attribute, attributes, number, tell
+from lokinet_node.drivers.netlink import CREATE, DUMP, ask, attribute, attributes, number, tell
 
 # linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
 _LINK: Final = Struct("=BxHiII")  # family, device type, index, flags, change
@@ -23,6 +24,9 @@ _GET_ADDRESS: Final = 22
 _TX_QUEUE_LENGTH: Final = 13
 _GSO_MAX_SEGMENTS: Final = 40
 _LOCAL: Final = 2
+_IPV6_ADDRESS: Final = 1
+_NO_DUPLICATES: Final = 2
+"""Do not ask the link whether somebody has it."""
 
 _CANDIDATES: Final = (
     *((172 << 24 | second << 16 | 1, 16) for second in range(16, 32)),
@@ -50,6 +54,27 @@ def used_ranges() -> list[Range]:
         if kind == _NEW_ADDRESS and family == socket.AF_INET and local is not None:
             ranges.append(Range(int.from_bytes(local, "big"), prefix))
     return ranges
+
+
+def used_ranges6() -> list[IPv6Interface]:
+    """Every IPv6 address of this network namespace, with its prefix; none without IPv6."""
+    found = []
+    body = _ADDRESS.pack(socket.AF_INET6, 0, 0, 0, 0)
+    for kind, message in ask(_GET_ADDRESS, DUMP, body):
+        family, prefix, _, _, _ = _ADDRESS.unpack_from(message)
+        address = dict(attributes(message[_ADDRESS.size :])).get(_IPV6_ADDRESS)
+        if kind == _NEW_ADDRESS and family == socket.AF_INET6 and address is not None:
+            found.append(IPv6Interface((address, prefix)))
+    return found
+
+
+def add_address6(name: str, address: IPv6Interface) -> None:
+    """Give a device an address that nobody else can have. OSError: the kernel's."""
+    head = (socket.AF_INET6, address.network.prefixlen, _NO_DUPLICATES, 0)
+    body = _ADDRESS.pack(*head, socket.if_nametoindex(name))
+    for kind in (_LOCAL, _IPV6_ADDRESS):
+        body += attribute(kind, address.ip.packed)
+    tell(_NEW_ADDRESS, CREATE, body)
 
 
 def free_range(used: list[Range]) -> Range:

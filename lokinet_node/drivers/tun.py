@@ -5,8 +5,8 @@ offloads, so that the kernel hands super-packets over whole and leaves checksums
 not know UDP segmentation (kernels before 6.2) gets along without. `gso_max_segs` is set so that
 one read makes one burst.
 
-The device carries IPv4 only: IPv6 is switched off on it, so that the kernel sends no router
-solicitations into it.
+Without an IPv6 address IPv6 is switched off on the device. With one the kernel is told that there
+is nothing to discover: no routers, no neighbours, no link-local address.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from ipaddress import IPv6Address, IPv6Interface
 from pathlib import Path
 from struct import Struct
 from typing import Final
@@ -22,10 +23,18 @@ import pytun
 
 from lokinet_node.base.addresses import Range, format_ipv4
 from lokinet_node.base.errors import OperatorError
-from lokinet_node.drivers.routes import free_range, limit_super_packets, used_ranges
+from lokinet_node.drivers.routes import (
+    add_address6,
+    free_range,
+    limit_super_packets,
+    used_ranges,
+)
 
 MTU: Final = 1280
 """Largest packet of a session (docs/wire.md, section 1)."""
+
+IPV4_AT: Final = 96
+"""Bits before the IPv4 address in an IPv6 one."""
 
 MOST_SEGMENTS: Final = 45
 """Leaves two rows of a burst of 47 for small packets read in the same turn."""
@@ -60,13 +69,14 @@ _VNET_HEADER: Final = 10
 class Tun:
     """A tun device that lives as long as this object."""
 
-    __slots__ = ("_device", "_fd", "address", "drops", "name", "segments_udp")
+    __slots__ = ("_device", "_fd", "address", "address6", "drops", "name", "segments_udp")
 
     def __init__(
         self,
         name: str | None = None,
         address: Range | None = None,
         segments: int = MOST_SEGMENTS,
+        ip6_range: IPv6Address | None = None,
     ) -> None:
         """Create the device and bring it up; OperatorError says what is in the way.
 
@@ -74,16 +84,19 @@ class Tun:
             name: of the device; the first free `lokitun` when None.
             address: own address and range; the first free private one when None.
             segments: most segments of one super-packet that is read.
+            ip6_range: what is put before the IPv4 address; None: no IPv6. `address6` tells what
+                came of it: None also where the kernel has no IPv6 to give.
         """
         self.drops = dict.fromkeys(DROPS, 0)
         self.address = address or free_range(used_ranges())
+        self.address6: IPv6Interface | None = None
         self._device = _opened(name or FIRST_FREE)
         self._fd: int = self._device.fileno()
         self.name: str = self._device.name
         try:
             self.segments_udp = _set_offloads(self._fd)
             os.set_blocking(self._fd, False)
-            self._configure(segments)
+            self._configure(segments, ip6_range)
         except OSError as error:
             self.close()
             reason = os.strerror(error.errno or 0)
@@ -91,13 +104,20 @@ class Tun:
                 f"tun device {self.name} with address {self.address}: {reason}"
             ) from error
 
-    def _configure(self, segments: int) -> None:
-        _switch_ipv6_off(self.name)
+    def _configure(self, segments: int, ip6_range: IPv6Address | None) -> None:
+        has_ipv6 = ip6_range is not None and _prepare_ipv6(self.name)
+        if not has_ipv6:
+            _set_ipv6(self.name, "disable_ipv6", "1")
         limit_super_packets(self.name, segments, QUEUE)
         self._device.mtu = MTU
         self._device.addr = format_ipv4(self.address.address)
         self._device.netmask = format_ipv4(self.address.mask)
         self._device.up()
+        if has_ipv6 and ip6_range is not None:
+            ip = IPv6Address(int(ip6_range) | self.address.address)
+            address6 = IPv6Interface((ip, IPV4_AT + self.address.prefix))
+            add_address6(self.name, address6)
+            self.address6 = address6
 
     def fileno(self) -> int:
         """The descriptor, to wait for readability."""
@@ -158,13 +178,25 @@ def _set_offloads(descriptor: int) -> bool:
     return True
 
 
-def _switch_ipv6_off(name: str) -> None:
-    setting = Path("/proc/sys/net/ipv6/conf", name, "disable_ipv6")
+def _prepare_ipv6(name: str) -> bool:
+    """Have IPv6 on the device, and the kernel ask nobody anything there; False: it has none."""
+    if not _set_ipv6(name, "disable_ipv6", "0"):
+        return False
+    _set_ipv6(name, "addr_gen_mode", "1")  # no link-local address
+    _set_ipv6(name, "accept_ra", "0")
+    _set_ipv6(name, "router_solicitations", "0")
+    return True
+
+
+def _set_ipv6(name: str, setting: str, value: str) -> bool:
+    """Whether the kernel took it: there may be no IPv6, or a read-only /proc/sys."""
+    path = Path("/proc/sys/net/ipv6/conf", name, setting)
     try:
-        setting.write_text("1")
+        if path.read_text().strip() != value:
+            path.write_text(value)
     except OSError:
-        # No IPv6 in this kernel, or a read-only /proc/sys: what comes is dropped and counted.
-        return
+        return False
+    return True
 
 
 _HINTS: Final = {

@@ -235,6 +235,9 @@ class Exits:
         gone = self.map_.unmap(range_)
         self._drop_unused()
         self._changed()
+        if not gone and not self._ranges:
+            # Nothing was mapped: a guard that an earlier run left may wait for this.
+            self._note(ExitsChanged(()))
         return gone
 
     def swap(self, old: Exit, new: Exit, now: Micros) -> list[ExitRange]:

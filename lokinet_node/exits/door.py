@@ -25,6 +25,7 @@ from lokinet_node.wire.ip import HOST_UNKNOWN, ICMP
 
 if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
+    from lokinet_node.exits.door6 import Door6
     from lokinet_node.session.addresses import Remote
     from lokinet_node.session.merge import Merger, Sink
     from lokinet_node.session.plaintexts import Plaintexts
@@ -40,7 +41,7 @@ OWN_ERROR: Final = -1
 
 
 class Consumer(Protocol):
-    """Which exit takes packets to an address; addresses are 4 bytes."""
+    """Which exit takes packets to an address; addresses are 4 or 16 bytes."""
 
     def exit_for(self, destination: bytes) -> Remote | None:
         """The exit for a destination that is mapped to nobody."""
@@ -58,7 +59,10 @@ class Provider(Protocol):
     def admits(
         self, remote: Remote, run: ExitRun, plain: Plaintexts, mapped: bytes, now: Micros
     ) -> bool:
-        """Whether a run of a client's rows may go; what may not is counted and answered."""
+        """Whether a run of a client's rows may go; what may not is counted and answered.
+
+        `mapped` is the address they would go from, 4 or 16 bytes.
+        """
 
     def take_hints(self) -> list[tuple[Remote, Refused]]:
         """Session messages for clients."""
@@ -70,14 +74,23 @@ class Provider(Protocol):
 class Door:
     """The exit traffic of one tun."""
 
-    __slots__ = ("consumer", "drops", "own", "provider")
+    __slots__ = ("consumer", "drops", "own", "provider", "six")
 
     def __init__(self, own: bytes) -> None:
         """`own` is the tun's address."""
         self.own = own
         self.consumer: Consumer | None = None
         self.provider: Provider | None = None
+        self.six: Door6 | None = None
+        """Where IPv6 passes; None: nowhere."""
         self.drops = dict.fromkeys(DROPS, 0)
+
+    def counters(self) -> dict[str, int]:
+        """What was dropped here, by name."""
+        if self.six is None:
+            return self.drops
+        both = self.drops | self.six.rows.drops
+        return both | {name: both.get(name, 0) + n for name, n in self.six.drops.items()}
 
     # --- tun to wire
 

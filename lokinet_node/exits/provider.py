@@ -16,7 +16,9 @@ from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.services import PORTED
 from lokinet_node.path.meter import Bucket
+from lokinet_node.session.packet_addresses import SOURCE
 from lokinet_node.session.refused import Refused
+from lokinet_node.wire import ip6
 from lokinet_node.wire.ip import FRAGMENT_OFFSET, PROHIBITED, icmp_unreachable
 
 if TYPE_CHECKING:
@@ -122,11 +124,13 @@ class ExitProvider:
 
     def _answer(self, remote: Remote, plain: Plaintexts, row: int, mapped: bytes) -> None:
         content = plain.content(row)
-        if content is None or len(content) < 20:
+        if content is None:
             return
-        packet = bytes(content[:12]) + mapped + bytes(content[16:])
+        is_ipv6 = len(mapped) == ip6.ADDRESS
+        at = ip6.SOURCE if is_ipv6 else SOURCE
+        packet = bytes(content[:at]) + mapped + bytes(content[at + len(mapped) :])
         try:
-            answer = icmp_unreachable(packet, PROHIBITED)
+            answer = (ip6.icmp6_unreachable if is_ipv6 else icmp_unreachable)(packet, PROHIBITED)
         except WireError:
             return
         if answer:

@@ -35,6 +35,7 @@ from lokinet_node.node.config_reader import (
     plain,
     seconds,
 )
+from lokinet_node.node.config_routing import RoutingConfig, read_routing
 from lokinet_node.node.config_schema import TIMING_KEYS, Role
 from lokinet_node.wire.introset import encode_services
 
@@ -91,10 +92,7 @@ class NetworkConfig:
     exits: ConsumerConfig
     services: tuple[SrvRecord, ...]
     """SRV records of the own address, in the order of the file."""
-    auto_routing: bool
-    """The host's routes follow what is mapped to exits (docs/exits/routes.md)."""
-    blackhole_routes: bool
-    """With guards, which outlive the process."""
+    routing: RoutingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +152,7 @@ def read_network(reader: Reader, data_dir: str) -> NetworkConfig:
         resolve_timeout=reader.one("network", "path-alignment-timeout", seconds, 30 * SECOND),
         exits=read_consumer(reader),
         services=_read_services(reader),
-        auto_routing=reader.one("network", "auto-routing", boolean, True),
-        blackhole_routes=reader.one("network", "blackhole-routes", boolean, True),
+        routing=read_routing(reader),
     )
 
 

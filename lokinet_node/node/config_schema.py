@@ -90,7 +90,11 @@ NETWORK = {
     "profiling": Key("remember unreliable routers", support=_NOT_YET, harmless=_ON),
     "save-profiles": Key("keep that memory on disk", support=_NOT_YET, harmless=_OFF),
     "persist-addrmap-file": Key("keep mapped addresses on disk", only=_C, support=_NOT_YET),
-    "ip6-range": Key("IPv6 inside", only=_C, support=_NOT_YET, harmless=frozenset({""})),
+    "ip6-range": Key(
+        "IPv6 of exits: what stands before a tun address, 96 bits; empty: no IPv6",
+        "fd00::",
+        only=_C,
+    ),
     "exit": Key("act as exit provider: pass packets on to the internet", "0", only=_C),
     "exit-node": Key(
         "ADDRESS[:RANGE], an exit for destinations; null: none for these; range: ::/0",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lokinet_node.base.ids import RouterID
 from lokinet_node.crypto.keys import x25519_keypair
 from lokinet_node.exits.door import Door
+from lokinet_node.exits.door6 import Door6
 from lokinet_node.netdb.chance import Chooser
 from lokinet_node.netdb.choose import HopChooser, Rules
 from lokinet_node.netdb.guards import Guards
@@ -149,8 +150,12 @@ def attach_tun(
     write_packet: Callable[[bytes | bytearray], None],
     *,
     join_udp: bool,
+    prefix6: bytes | None = None,
 ) -> Traffic:
-    """Give a node a tun: its addresses, and who takes the packets that arrive for it."""
+    """Give a node a tun: its addresses, and who takes the packets that arrive for it.
+
+    `prefix6` is the first 12 bytes of the tun's IPv6 address; None: it has none.
+    """
     addresses = AddressMap(own)
     want = role.want_flow if isinstance(role, ClientRole) else _nobody
     traffic = Traffic(addresses, write_packet, want, Splitter(), Merger(join_udp=join_udp))
@@ -159,6 +164,8 @@ def attach_tun(
         role.traffic = traffic
         traffic.door = Door(addresses.own)
         role.exits.attach(traffic, own)
+        if prefix6 is not None:
+            traffic.door.six = Door6(traffic.door, prefix6)
     else:
         role.host = SnodeHost(traffic, node.network)
     return traffic

@@ -66,7 +66,7 @@ def drops_status(node: Node) -> dict[str, int]:
         named |= {f"tun.out.{name}": count for name, count in uncut.items()}
         named |= {f"tun.in.{name}": count for name, count in unjoined.items()}
         if traffic.door is not None:
-            named |= {f"exit.{name}": count for name, count in traffic.door.drops.items()}
+            named |= {f"exit.{name}": count for name, count in traffic.door.counters().items()}
     named["control.malformed"] = node.bad_messages
     named["contacts.refused"] = node.network.refused_contacts
     return {name: count for name, count in named.items() if count}

@@ -23,15 +23,18 @@ from typing import TYPE_CHECKING, Final, Protocol
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import FROM_EXIT, TO_EXIT
+from lokinet_node.exits.door6 import FROM_EXIT6
 from lokinet_node.session.messages import encode_message
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
 from lokinet_node.session.plaintexts import (
     PLAINTEXT,
     TYPE_EXIT4,
+    TYPE_EXIT6,
     TYPE_MESSAGE,
     TYPE_PACKET,
     Plaintexts,
 )
+from lokinet_node.wire import ip6
 from lokinet_node.wire.ip import HOST_UNKNOWN, PROHIBITED, icmp_unreachable
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
     from lokinet_node.exits.door import Door
     from lokinet_node.session.addresses import AddressMap, Remote
+    from lokinet_node.session.exit_rows6 import Rows6
     from lokinet_node.session.merge import Merger
     from lokinet_node.session.split import Splitter
     from lokinet_node.session.streams import ReceiveStream, SendStream
@@ -134,6 +138,9 @@ class Traffic:
 
     def packet(self, buffer: bytearray, size: int, now: Micros) -> None:
         """One read of the tun: virtio header and packet; it may wait until `flush`."""
+        if buffer[VNET_HEADER] >> 4 == ip6.VERSION:
+            self._packet6(buffer, size, now)
+            return
         door, side = self.door, 0
         destination = bytes(buffer[_DESTINATION])
         remote = self.addresses.by_ip.get(destination)
@@ -144,7 +151,34 @@ class Traffic:
         if remote is None:
             self._refuse(buffer, size)
             return
-        rows, needed = self._rows, self._splitter.rows(buffer, size)
+        self._take(remote, buffer, size, side, self._splitter, now)
+
+    def _packet6(self, buffer: bytearray, size: int, now: Micros) -> None:
+        """The same for IPv6, which only exits carry."""
+        six = None if self.door is None else self.door.six
+        if six is None:
+            self.drops[Drop.NO_REMOTE] += 1
+            return
+        if six.is_local(buffer, size):
+            return
+        way = six.way(buffer, size, self.addresses.by_ip)
+        if way is None:
+            self.drops[Drop.NO_REMOTE] += 1
+            self._unreachable(buffer, size, six.refusal(buffer))
+            return
+        self._take(way[0], buffer, size, way[1], six.rows, now)
+
+    def _take(
+        self,
+        remote: Remote,
+        buffer: bytearray,
+        size: int,
+        side: int,
+        cutter: Splitter | Rows6,
+        now: Micros,
+    ) -> None:
+        """A read for a remote: into the arena, or into its queue."""
+        rows, needed = self._rows, cutter.rows(buffer, size)
         if rows and (remote is not self._remote or ROWS - rows < needed <= ROWS):
             self.flush(now)
         self._remote = remote
@@ -160,14 +194,18 @@ class Traffic:
     def _cut(self, buffer: bytearray, size: int, needed: int, side: int, now: Micros) -> None:
         """Split a read into rows of the arena, which is sent whenever it is full."""
         door, done = self.door, 0
+        six = door.six if door is not None and buffer[VNET_HEADER] >> 4 == ip6.VERSION else None
         while done < needed:
             if self._rows == ROWS:
                 self.flush(now)
             rows = self._rows
-            count = self._splitter.split(buffer, size, self._outgoing, rows, done)
+            if six is not None:
+                count = six.split(buffer, size, self._outgoing, rows, side, done)
+            else:
+                count = self._splitter.split(buffer, size, self._outgoing, rows, done)
             if not count:
                 return
-            if side and door is not None:
+            if side and six is None and door is not None:
                 door.keep(self._outgoing, rows, count, buffer, side)
             self._rows = rows + count
             done += count
@@ -210,8 +248,10 @@ class Traffic:
         self._unreachable(buffer, size, PROHIBITED)
 
     def _unreachable(self, buffer: bytearray, size: int, code: int) -> None:
+        is_ipv6 = buffer[VNET_HEADER] >> 4 == ip6.VERSION
+        make = ip6.icmp6_unreachable if is_ipv6 else icmp_unreachable
         try:
-            answer = icmp_unreachable(bytes(buffer[VNET_HEADER:size]), code)
+            answer = make(bytes(buffer[VNET_HEADER:size]), code)
         except WireError:
             return
         if answer:
@@ -286,17 +326,15 @@ class Traffic:
         contents = (incoming.content(row) for row in range(count) if types[row] == TYPE_MESSAGE)
         return [bytes(content) for content in contents if content is not None]
 
-    def _exit_records(
-        self, door: Door, remote: Remote, source: bytes, count: int, now: Micros
-    ) -> None:
-        sink = self._write_packet
-        door.deliver(remote, source, self._incoming, count, self._merger, sink, now)
+    def _answer(self, door: Door, now: Micros) -> None:
+        """What an exit says of packets it refused."""
         if door.provider is None:
             return
         for client, answer in door.provider.take_answers():
             self._turn_to(client, now)
             read = bytearray(NO_OFFLOAD + answer)
-            self._cut(read, len(read), 1, FROM_EXIT, now)
+            side = FROM_EXIT6 if answer[0] >> 4 == ip6.VERSION else FROM_EXIT
+            self._cut(read, len(read), 1, side, now)
         for client, hint in door.provider.take_hints():
             # a session message among the packets: the same records carry both
             self._turn_to(client, now)
@@ -320,8 +358,14 @@ class Traffic:
         self.addresses.touch(source)
         if TYPE_PACKET in types:
             self._merger.write(incoming, 0, count, source, self.addresses.own, self._write_packet)
-        if TYPE_EXIT4 in types and self.door is not None:
-            self._exit_records(self.door, remote, source, count, now)
+        door = self.door
+        if door is None or not (TYPE_EXIT4 in types or TYPE_EXIT6 in types):
+            return
+        if TYPE_EXIT4 in types:
+            door.deliver(remote, source, incoming, count, self._merger, self._write_packet, now)
+        if TYPE_EXIT6 in types and door.six is not None:
+            door.six.deliver(remote, source, incoming, count, self._write_packet, now)
+        self._answer(door, now)
 
     def other_drops(self) -> tuple[dict[str, int], dict[str, int]]:
         """Counters of packets that were not cut into records, and of records that were none."""

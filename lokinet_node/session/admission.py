@@ -26,10 +26,12 @@ from lokinet_node.session.plaintexts import (
     CONTENT_AT,
     PLAINTEXT,
     TYPE_EXIT4,
+    TYPE_EXIT6,
     TYPE_MESSAGE,
     TYPE_NOTHING,
     Plaintexts,
 )
+from lokinet_node.wire import ip6
 
 if TYPE_CHECKING:
     from lokinet_node.base.ids import LokiAddress
@@ -314,5 +316,6 @@ def _blank_leaving(plain: Plaintexts, first: int, count: int) -> int:
 
 _DESTINATIONS: Final = {
     TYPE_EXIT4: slice(CONTENT_AT + DESTINATION, CONTENT_AT + DESTINATION + 4),
+    TYPE_EXIT6: slice(CONTENT_AT + ip6.DESTINATION, CONTENT_AT + ip6.IPV6_HEADER),
 }
 """Where records of exits keep the address they go to; zero in those that come from an exit."""

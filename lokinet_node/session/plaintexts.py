@@ -26,6 +26,8 @@ TYPE_PACKET: Final = 1
 TYPE_MESSAGE: Final = 2
 TYPE_EXIT4: Final = 3
 """An IPv4 packet from or to the internet: one of its addresses is kept."""
+TYPE_EXIT6: Final = 4
+"""The same with an IPv6 packet."""
 
 PLAINTEXT_HEAD: Final = Struct("!BH")
 """type, length of the content."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from ipaddress import IPv6Address
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.addresses import Endpoint, parse_ipv4
 from lokinet_node.base.errors import OperatorError
-from lokinet_node.base.names import parse_loki
 from lokinet_node.base.srv import SrvRecord
 from lokinet_node.base.timing import Timing
 from lokinet_node.base.units import SECOND
@@ -23,6 +23,7 @@ from lokinet_node.node.config import (
     Surroundings,
     parse_config,
 )
+from lokinet_node.node.config_routing import RoutingConfig
 from lokinet_node.node.config_template import new_ini
 
 AROUND = Surroundings("/etc/node", "/var/lib/lokinet", lambda _: True)
@@ -202,29 +203,18 @@ def test_keys_without_meaning_here_warn_and_are_ignored(role: Role, text: str, n
 
 @pytest.mark.parametrize(
     "line",
-    ["exit=0", "auth=none", "profiling=1", "save-profiles=0", "ip6-range="],
+    ["exit=0", "auth=none", "profiling=1", "save-profiles=0"],
 )
 def test_unsupported_features_may_be_switched_off(line: str) -> None:
     assert client(f"[network]\n{line}\n").warnings == ()
 
 
-def test_routes_follow_exits_unless_that_is_switched_off() -> None:
-    network = client().network
-    assert network.auto_routing
-    assert network.blackhole_routes
-    network = client("[network]\nauto-routing=off\nblackhole-routes=0\n").network
-    assert not network.auto_routing
-    assert not network.blackhole_routes
-
-
-def test_who_is_let_in_and_no_token_shows() -> None:
-    text = f"auth=whitelist\nauth-whitelist={FIRST}.loki\nauth-static=sesame\nauth-static=b c\n"
-    config = client("[network]\n" + text)
-    assert config.auth.is_guarded
-    assert config.auth.whitelist == {parse_loki(f"{FIRST}.loki").address}
-    assert config.auth.tokens == ("sesame", "b c")
-    assert "sesame" not in repr(config)
-    assert not client("").auth.is_guarded
+def test_routes_and_ipv6_follow_exits_unless_that_is_switched_off() -> None:
+    assert client().network.routing == RoutingConfig(True, True, IPv6Address("fd00::"))
+    text = "[network]\nauto-routing=off\nblackhole-routes=0\nip6-range=\n"
+    assert client(text).network.routing == RoutingConfig(False, False, None)
+    text = "[network]\nip6-range=fd12:3456::/96\n"
+    assert client(text).network.routing.ip6_range == IPv6Address("fd12:3456::")
 
 
 def test_a_file_of_tokens_has_to_be_there() -> None:
@@ -246,6 +236,9 @@ def test_where_tokens_are_looked_up() -> None:
 
 
 BAD_CLIENT = [
+    ("[network]\nip6-range=2001:db8::\n", 2, "is not 96 bits of fc00::/7"),
+    ("[network]\nip6-range=fd00::1\n", 2, "is not 96 bits of fc00::/7"),
+    ("[network]\nip6-range=10.0.0.0\n", 2, "is not an IPv6 address"),
     ("[network]\nauto-routing=maybe\n", 2, "'maybe' is not one of"),
     ("[network]\nhosp=4\n", 2, "unknown key 'hosp' in [network], did you mean 'hops'?"),
     ("[newtork]\nhops=4\n", 1, "unknown section [newtork], did you mean 'network'?"),
