@@ -101,6 +101,19 @@ class Naming:
         """The range whose reverse names are ours; None without a tun."""
         return self._tun
 
+    def tun_prefix6(self) -> bytes | None:
+        """The 12 bytes before a tun address in IPv6; None without IPv6."""
+        traffic = self._node.traffic
+        door = None if traffic is None else traffic.door
+        return None if door is None or door.six is None else door.six.prefix
+
+    def exits(self) -> list[tuple[str, str]]:
+        """What is mapped to exits: range and the exit's name."""
+        if not isinstance(self._role, ClientRole):
+            return []
+        rows = self._role.exits.use.map_.rows()
+        return [(str(range_), str(exit_)) for range_, exit_ in rows if exit_ is not None]
+
     def name_at(self, ip: int) -> str | None:
         """The name a tun address is mapped to, the own one included."""
         own = Remote(self.is_router(), self.own_key())

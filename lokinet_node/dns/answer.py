@@ -73,6 +73,12 @@ class Zone(Protocol):
     def tun_range(self) -> Range | None:
         """The range whose reverse names are ours; None without a tun."""
 
+    def tun_prefix6(self) -> bytes | None:
+        """The 12 bytes before a tun address in IPv6; None without IPv6."""
+
+    def exits(self) -> list[tuple[str, str]]:
+        """What is mapped to exits: range and the exit's name."""
+
     def name_at(self, ip: int) -> str | None:
         """The name a tun address is mapped to, the own one included."""
 
@@ -134,7 +140,7 @@ def answer(query: Query, zone: Zone) -> Answer:
     refused = _refused(query)
     if refused is not None:
         return encode_error(query, refused)
-    target = route(query.labels, zone.tun_range())
+    target = route(query.labels, zone.tun_range(), zone.tun_prefix6())
     if target is Special.ELSEWHERE:
         return Forward()
     if query.qclass != CLASS_IN:
@@ -194,11 +200,13 @@ def _answer_ours(query: Query, target: Target, zone: Zone) -> bytes | Need:
 def _answer_special(query: Query, target: Special, zone: Zone) -> bytes | Need:
     if target in (Special.LOCALHOST, Special.NETID):
         return _answer_localhost(query, target, zone)
+    if target is Special.EXITS:
+        return _answer_exits(query, zone)
     if target is Special.RANDOM_ROUTER and query.qtype in _OF_RANDOM:
         return NeedRouter()
     if target in (Special.RANDOM_ROUTER, Special.TOP):
         return _empty(query)
-    return _missing(query)  # no exits yet, and names that nobody can have
+    return _missing(query)  # names that nobody can have
 
 
 # --- .loki
@@ -293,6 +301,24 @@ def _answer_localhost(query: Query, target: Special, zone: Zone) -> bytes:
     if query.qtype == Type.SRV and _asks_service(query):
         return _services(query, zone.own_services())
     return _mail(query, query.asked) if query.qtype == Type.MX else _empty(query)
+
+
+def _answer_exits(query: Query, zone: Zone) -> bytes:
+    """Lokinet's: a CNAME for each exit, with the own address to an A; as a text, ranges too."""
+    exits = zone.exits()
+    if not exits:
+        return _missing(query)
+    if query.qtype == Type.TXT:
+        text = " ".join(f"{range_}={name};" for range_, name in exits).encode()
+        return encode_answer(query, (Record(query.asked, Type.TXT, text),))
+    if query.qtype not in (Type.A, Type.CNAME):
+        return _empty(query)
+    names = dict.fromkeys(name for _, name in exits)
+    records = [Record(query.asked, Type.CNAME, _labels(name)) for name in names]
+    ip = zone.own_ip()
+    if query.qtype == Type.A and ip is not None:
+        records.append(Record(query.asked, Type.A, ip))
+    return encode_answer(query, tuple(records))
 
 
 def _answer_reverse(query: Query, ip: int, zone: Zone) -> bytes:

@@ -23,6 +23,10 @@ LOKI, SNODE = b"loki", b"snode"
 _LOCALHOST = (b"localhost", LOKI)
 _REVERSE = (b"in-addr", b"arpa")
 _REVERSE_LABELS = 6
+_REVERSE6 = (b"ip6", b"arpa")
+_REVERSE6_LABELS = 34
+_PREFIX_NIBBLES = 24
+_NIBBLES = frozenset(b"0123456789abcdef")
 _CANARY = (b"use-application-dns", b"net")
 """The name browsers ask for to learn whether they may go round the system's resolver."""
 
@@ -33,7 +37,7 @@ class Special(Enum):
     LOCALHOST = auto()
     """`localhost.loki` and everything under it but the two below: the node itself."""
     EXITS = auto()
-    """`exit.localhost.loki`."""
+    """`exit.localhost.loki`: the exits that are mapped."""
     NETID = auto()
     """`netid.localhost.loki`."""
     RANDOM_ROUTER = auto()
@@ -80,8 +84,11 @@ class Reverse:
 Target: TypeAlias = Special | Remote | Bought | Router | Reverse
 
 
-def route(labels: Labels, tun_range: Range | None) -> Target:
-    """What a name means; never an error, as any name may be asked for."""
+def route(labels: Labels, tun_range: Range | None, prefix6: bytes | None = None) -> Target:
+    """What a name means; never an error, as any name may be asked for.
+
+    `prefix6` are the 12 bytes that stand before a tun address in IPv6.
+    """
     if labels[-1:] == (LOKI,):
         return _route_loki(labels)
     if labels[-1:] == (SNODE,):
@@ -90,11 +97,17 @@ def route(labels: Labels, tun_range: Range | None) -> Target:
         ip = _reversed(labels[-6:-2])
         if ip is not None and ip in tun_range:
             return Reverse(ip) if len(labels) == _REVERSE_LABELS else Special.NOBODY
+    if labels[-2:] == _REVERSE6 and tun_range is not None and prefix6 is not None:
+        ip = _reversed6(labels[-_REVERSE6_LABELS:-2], prefix6)
+        if ip is not None and ip in tun_range:
+            return Reverse(ip) if len(labels) == _REVERSE6_LABELS else Special.NOBODY
     return Special.CANARY if labels == _CANARY else Special.ELSEWHERE
 
 
 def zone_of(labels: Labels) -> Labels:
     """The zone of ours a name lies in: its last label, or for reverse names the /8."""
+    if labels[-2:] == _REVERSE6:
+        return labels[-4:]
     return labels[-3:] if labels[-2:] == _REVERSE else labels[-1:]
 
 
@@ -139,3 +152,13 @@ def _reversed(labels: Labels) -> int | None:
         return None
     octets = [int(label) for label in reversed(labels)]
     return int.from_bytes(bytes(octets), "big") if max(octets) <= 0xFF else None
+
+
+def _reversed6(labels: Labels, prefix: bytes) -> int | None:
+    """The IPv4 address in the low 32 bits of one with this prefix, written backwards."""
+    digits = b"".join(labels[::-1])
+    if len(labels) != len(digits) or len(digits) != _REVERSE6_LABELS - 2:
+        return None
+    if not _NIBBLES.issuperset(digits) or bytes.fromhex(digits.decode())[:12] != prefix:
+        return None
+    return int(digits[_PREFIX_NIBBLES:], 16)

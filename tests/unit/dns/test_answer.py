@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import ip_address
 from typing import Any
 
 import dnslib
@@ -262,6 +263,49 @@ def test_the_table(name: str, qtype: str, code: str, records: list[str]) -> None
 )
 def test_only_names_of_nobody_here_are_forwarded(name: str) -> None:
     assert answer(question(name, "PTR"), ZONE) == Forward()
+
+
+def reverse6(address: str) -> str:
+    return ip_address(address).reverse_pointer
+
+
+@pytest.mark.parametrize(
+    ("name", "told_"),
+    [
+        (reverse6("fd00::ac10:1"), ("NOERROR", [f"{OWN}."])),
+        (reverse6("fd00::ac10:2"), ("NOERROR", [f"{REMOTE}.loki."])),
+        (reverse6("fd00::ac10:9"), ("NXDOMAIN", [])),
+        ("x." + reverse6("fd00::ac10:1"), ("NXDOMAIN", [])),
+    ],
+)
+def test_reverse_names_of_the_tuns_ipv6_are_ours(name: str, told_: tuple[str, list[str]]) -> None:
+    code, records = told(answer(question(name, "PTR"), ZONE))
+    assert (code, [record.rpartition(" ")[2] for record in records]) == told_
+
+
+@pytest.mark.parametrize("address", ["fd00::a00:1", "fd00:1::ac10:1", "2001:db8::ac10:1"])
+def test_reverse_names_of_other_ipv6_are_not(address: str) -> None:
+    assert answer(question(reverse6(address), "PTR"), ZONE) == Forward()
+    long = "00." + reverse6("fd00::ac10:1").partition(".")[2]
+    assert answer(question(long, "PTR"), ZONE) == Forward()
+
+
+@pytest.mark.parametrize(
+    ("qtype", "records"),
+    [
+        ("A", [f"CNAME {REMOTE}.loki.", "CNAME exit.loki.", "A 172.16.0.1"]),
+        ("CNAME", [f"CNAME {REMOTE}.loki.", "CNAME exit.loki."]),
+        ("TXT", [f'TXT "::/0={REMOTE}.loki; 10.0.0.0/8=exit.loki; 192.0.2.0/24={REMOTE}.loki;"']),
+        ("AAAA", []),
+        ("MX", []),
+    ],
+)
+def test_the_exits_in_use_have_a_name(qtype: str, records: list[str]) -> None:
+    zone = KnownZone()
+    remote = f"{REMOTE}.loki"
+    zone.mapped = [("::/0", remote), ("10.0.0.0/8", "exit.loki"), ("192.0.2.0/24", remote)]
+    found = told(answer(question("exit.localhost.loki", qtype), zone))
+    assert found == ("NOERROR", [f"exit.localhost.loki. {record}" for record in records])
 
 
 def test_nothing_below_a_reverse_name_of_the_tun_is_forwarded() -> None:

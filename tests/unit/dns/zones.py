@@ -35,6 +35,7 @@ class KnownZone:
     ip: int | None = parse_ipv4("172.16.0.1")
     has_tun = True
     own = OWN
+    mapped: list[tuple[str, str]] = []  # noqa: RUF012 (never changed)
 
     def own_key(self) -> bytes:
         return parse_key(self.own.partition(".")[0])
@@ -50,6 +51,12 @@ class KnownZone:
 
     def tun_range(self) -> Range | None:
         return parse_range("172.16.0.1/16") if self.has_tun else None
+
+    def tun_prefix6(self) -> bytes | None:
+        return bytes((0xFD, *bytes(11))) if self.has_tun else None
+
+    def exits(self) -> list[tuple[str, str]]:
+        return self.mapped
 
     def name_at(self, ip: int) -> str | None:
         known = {"172.16.0.1": OWN, "172.16.0.2": REMOTE + ".loki", "172.16.0.3": ROUTER_NAME}
