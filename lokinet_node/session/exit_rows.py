@@ -32,8 +32,10 @@ NOBODY: Final = bytes(4)
 
 _TYPES: Final = tuple(bytes((TYPE_EXIT4,)) * count for count in range(ROWS + 1))
 _PROTOCOL: Final = VNET_HEADER + 9
-# type | fragment | protocol | source, destination | the first four bytes after the header: ports
-_FLOW: Final = Struct(f"!B8xHxB2x4s4s4s{PLAINTEXT - CONTENT_AT - IPV4_HEADER - 4}x")
+# type | fragment, time to live, protocol, checksum (zero), addresses, and the first four bytes
+# after the header: ports. One piece, for it is compared row by row and looked into once a run.
+_FLOW: Final = Struct(f"!B8x18s{PLAINTEXT - CONTENT_AT - IPV4_HEADER - 4}x")
+_PARTS: Final = Struct("!HxB2x4s4s4s")
 
 
 class ExitRun(NamedTuple):
@@ -87,7 +89,7 @@ def exit_runs(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
     """The flows in `count` rows from `first` on, rows of other types among them, in order."""
     view = plain.view[first * PLAINTEXT : (first + count) * PLAINTEXT]
     starts: list[int] = []
-    flows: list[tuple[int, int, int, bytes, bytes, bytes]] = []
+    flows: list[tuple[int, bytes]] = []
     row = first
     before = None
     for flow in _FLOW.iter_unpack(view):
@@ -98,8 +100,8 @@ def exit_runs(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
         row += 1
     ends = [*starts[1:], row]
     return [
-        ExitRun(start, end - start, *flow)
-        for start, end, flow in zip(starts, ends[: len(starts)], flows, strict=True)
+        ExitRun(start, end - start, kind, *_PARTS.unpack(flow))
+        for start, end, (kind, flow) in zip(starts, ends[: len(starts)], flows, strict=True)
     ]
 
 

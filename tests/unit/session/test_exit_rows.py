@@ -189,7 +189,7 @@ def test_runs_are_what_a_slow_look_finds(count: int, first: int, seed: int) -> N
         at = row * PLAINTEXT
         plain.buffer[at] = 3 * kind
         plain.buffer[at + 9 : at + 11] = bytes((part, 0))
-        plain.buffer[at + 12] = 6 + protocol
+        plain.buffer[at + 11 : at + 15] = bytes((64, 6 + protocol, 0, 0))
         plain.buffer[at + 15 : at + 23] = bytes(4) + bytes((192, 0, 2, end))
         plain.buffer[at + 23 : at + 27] = bytes(4)
         names.append((3 * kind, part << 8, 6 + protocol, end))
