@@ -13,6 +13,7 @@ one flow are found as runs, which are judged once, and merged like any others.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -32,9 +33,9 @@ NOBODY: Final = bytes(4)
 
 _TYPES: Final = tuple(bytes((TYPE_EXIT4,)) * count for count in range(ROWS + 1))
 _PROTOCOL: Final = VNET_HEADER + 9
-# type | fragment, time to live, protocol, checksum (zero), addresses, and the first four bytes
+# fragment, time to live, protocol, checksum (zero), addresses, and the first four bytes
 # after the header: ports. One piece, for it is compared row by row and looked into once a run.
-_FLOW: Final = Struct(f"!B8x18s{PLAINTEXT - CONTENT_AT - IPV4_HEADER - 4}x")
+_FLOW: Final = Struct(f"!9x18s{PLAINTEXT - CONTENT_AT - IPV4_HEADER - 4}x")
 _PARTS: Final = Struct("!HxB2x4s4s4s")
 
 
@@ -88,20 +89,17 @@ def is_about_others(read: bytearray, size: int, own: bytes) -> bool:
 def exit_runs(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
     """The flows in `count` rows from `first` on, rows of other types among them, in order."""
     view = plain.view[first * PLAINTEXT : (first + count) * PLAINTEXT]
-    starts: list[int] = []
-    flows: list[tuple[int, bytes]] = []
-    row = first
-    before = None
-    for flow in _FLOW.iter_unpack(view):
-        if flow != before:
-            starts.append(row)
-            flows.append(flow)
-            before = flow
-        row += 1
-    ends = [*starts[1:], row]
+    kinds = bytes(view[::PLAINTEXT])
+    flows = list(_FLOW.iter_unpack(view))
+    starts = [0] if count else []
+    if count and (kinds.count(kinds[0]) < count or flows.count(flows[0]) < count):
+        rows = range(1, count)
+        starts += [
+            row for row in rows if flows[row] != flows[row - 1] or kinds[row] != kinds[row - 1]
+        ]
     return [
-        ExitRun(start, end - start, kind, *_PARTS.unpack(flow))
-        for start, end, (kind, flow) in zip(starts, ends[: len(starts)], flows, strict=True)
+        ExitRun(first + start, end - start, kinds[start], *_PARTS.unpack(flows[start][0]))
+        for start, end in pairwise([*starts, count])
     ]
 
 
