@@ -70,12 +70,15 @@ class ExitProvider:
             client = self._meet(remote)
         self.clients.move_to_end(remote)
         port = int.from_bytes(run.ports[2:], "big") if run.protocol in PORTED else 0
-        refusal = self.policy.verdict(
-            run.protocol,
-            port,
-            run.destination,
-            is_later_fragment=bool(run.fragment & FRAGMENT_OFFSET),
-        )
+        # A router has no identity to let in or not: nobody asked it whether it may.
+        refusal: int = Refusal.NOT_ALLOWED
+        if not remote.is_router:
+            refusal = self.policy.verdict(
+                run.protocol,
+                port,
+                run.destination,
+                is_later_fragment=bool(run.fragment & FRAGMENT_OFFSET),
+            )
         if not refusal:
             client.packets += run.rows
             self.packets += run.rows

@@ -16,8 +16,7 @@ class Refusal(IntEnum):
     PROTOCOL = 5
     DENIED_PORT = 6
     FRAGMENT = 7
-    QUOTA = 8
-    NOT_ALLOWED = 9
+    NOT_ALLOWED = 8
 
     @property
     def word(self) -> str:
@@ -33,8 +32,7 @@ SENTENCES: Final = {
     Refusal.PROTOCOL: "a protocol or port this exit does not serve",
     Refusal.DENIED_PORT: "a protocol or port this exit denies",
     Refusal.FRAGMENT: "a later fragment, whose port cannot be seen",
-    Refusal.QUOTA: "the quota is used up",
-    Refusal.NOT_ALLOWED: "the exit has not let this client in",
+    Refusal.NOT_ALLOWED: "not from somebody this exit serves",
 }
 
 

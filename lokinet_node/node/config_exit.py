@@ -64,6 +64,9 @@ def read_exit(
     for key in ("allow-country", "deny-country"):
         if reader.keys(SECTION).count(key) and config.country_file is None:
             reader.report(SECTION, key, "needs country-file=, which says where countries are")
+    entry = reader.entry("network", "exit")
+    if network.keyfile is None and entry is not None:
+        reader.warn_at(entry, "without keyfile= this exit has another address after each start")
     try:
         encode_extras(network.services, offer_of(config, needs_auth=True))
     except LocalProtocolError as error:

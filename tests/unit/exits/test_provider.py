@@ -13,8 +13,9 @@ from lokinet_node.exits.policy import Policy, Rules
 from lokinet_node.exits.provider import ANSWER_BURST, MOST_CLIENTS, ExitProvider
 from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.services import parse_service
+from lokinet_node.node.config_exit import ExitConfig
 from lokinet_node.node.status_exit import provider_status, refusal_rows
-from lokinet_node.providing import own_ranges
+from lokinet_node.providing import LOOK_PAUSE, Providing, own_ranges
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.exit_rows import exit_runs
 from lokinet_node.session.plaintexts import TYPE_EXIT4, Plaintexts
@@ -80,6 +81,32 @@ def test_being_refused_makes_an_exit_work_only_so_much() -> None:
     ask(provider, CLOSED, who=2)
     assert len(provider.take_answers()) == 1, "each client for itself"
     assert provider.clients[client()].refused == {Refusal.DENIED_RANGE: ANSWER_BURST * 3}
+
+
+def test_a_router_gets_nothing_out_over_a_session_with_it() -> None:
+    """Nobody lets routers in: an exit that opened a `.snode` would be open to that router."""
+    provider = ExitProvider(Policy(RULES))
+    plain = Plaintexts()
+    packet = udp(bytes(4), OPEN, b"question")
+    plain.put(0, TYPE_EXIT4, packet[:10] + bytes(2) + packet[12:])
+    (run,) = exit_runs(plain, 0, 1)
+    assert not provider.admits(Remote(True, bytes(32)), run, plain, MAPPED, NOW)
+    assert provider.refused[Refusal.NOT_ALLOWED] == 1
+
+
+def test_new_addresses_of_the_machine_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = [parse_range("10.5.0.7/24")]
+    monkeypatch.setattr("lokinet_node.providing.used_ranges", lambda: used)
+    config = ExitConfig(RULES.owned, (), RULES.allowed, (), (), None, (), ())
+    providing = Providing(config, parse_range("172.20.0.1/16"), None)
+    providing.look(NOW)
+    assert ask(providing.provider, OPEN)
+    used.append(parse_range("192.0.2.7/24"))
+    providing.look(NOW + LOOK_PAUSE - 1)
+    assert ask(providing.provider, OPEN)
+    providing.look(NOW + LOOK_PAUSE)
+    assert not ask(providing.provider, OPEN)
+    assert providing.provider.refused[Refusal.LOCAL] == 1
 
 
 def test_clients_are_forgotten_the_quietest_first() -> None:

@@ -165,3 +165,10 @@ def test_a_bad_quota_is_named_and_explained(text: str, line: int, words: str) ->
     assert len(found) == 1
     assert found[0].startswith(f"0.ini:{line}: ")
     assert words in found[0]
+
+
+def test_an_exit_without_a_key_file_is_warned_about() -> None:
+    around = Surroundings("/etc/node", "/data", lambda _: True)
+    for more, warnings in (("", 1), ("keyfile=exit.key\n", 0)):
+        source = Source("0.ini", "[network]\nexit=1\n" + more)
+        assert len(parse_config([source], Role.CLIENT, around).warnings) == warnings
