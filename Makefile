@@ -35,20 +35,25 @@ setup: ## system packages, .venv, locked dependencies: what `up` needs
 setup-test: ## the same with what tests, lint and benchmark need
 	@.ci/setup test
 
-test: setup-test ## the whole test suite
-	@.venv/bin/pytest -q $(ARGS)
+# What holds on each backend is run twice, the second time in containers (docs/testing.md). Both are run whatever
+# becomes of the first; ARGS that pick only tests of the first leave none for the second (pytest says 5).
+BOTH = first=$$?; TESTED_BACKEND=docker .venv/bin/pytest -q $(ARGS); second=$$?; \
+  $(if $(ARGS),[[ $$second != 5 ]] || second=0;) (( first == 0 && second == 0 ))
+
+test: setup-test ## the whole test suite, on both backends
+	@.venv/bin/pytest -q $(ARGS); $(BOTH)
 
 unit: setup-test ## tests that need no root and no network namespaces
 	@.venv/bin/pytest -q -m 'not integration' $(ARGS)
 
-integration: setup-test ## tests with real processes
-	@.venv/bin/pytest -q -m integration $(ARGS)
+integration: setup-test ## tests with real processes, on both backends
+	@.venv/bin/pytest -q -m integration $(ARGS); $(BOTH)
 
 integration-netns: setup-test ## those of them that need no Docker engine
 	@.venv/bin/pytest -q -m 'integration and not docker' $(ARGS)
 
 integration-docker: setup-test ## those that need one (.ci/engine start); builds the images first
-	@.venv/bin/pytest -q -m docker $(ARGS)
+	@.venv/bin/pytest -q -m docker $(ARGS); $(BOTH)
 
 images: ## build the container images; quick where nothing changed
 	@images/build $(ARGS)

@@ -1,4 +1,4 @@
-"""What holds for every test: no silent skip in CI, marks by folder, examples kept."""
+"""What holds for every test: no silent skip in CI, marks by folder, examples kept, two backends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+BACKEND = os.environ.get("TESTED_BACKEND", "netns")
+"""Where networks under test live; in containers only tests marked `anywhere` are run."""
 INTEGRATION = Path(__file__).parent / "integration"
 
 # No deadline: two busy cores say nothing about a decoder. CI tries the same examples each time.
@@ -17,13 +19,41 @@ settings.register_profile("house", deadline=None, derandomize=IN_CI, print_blob=
 settings.load_profile("house")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in tests/integration/, and there in docker/: no file can forget it."""
+BUILD_LIMIT_S = 1200
+"""For the first test of networks in containers: a base and the images where nothing is there."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the reports of both runs."""
+    if BACKEND not in ("netns", "docker"):
+        raise pytest.UsageError(f"TESTED_BACKEND={BACKEND}: there are netns and docker")
+    if BACKEND == "docker" and (report := config.getoption("xmlpath", None)):
+        path = Path(report)
+        config.option.xmlpath = str(path.with_stem(f"{path.stem}-{BACKEND}"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what lies in tests/integration/, and there in docker/: no file can forget it.
+
+    What does not hold in containers is not collected there rather than skipped.
+    """
     for item in items:
         if item.path.is_relative_to(INTEGRATION):
             item.add_marker(pytest.mark.integration)
         if item.path.is_relative_to(INTEGRATION / "docker"):
             item.add_marker(pytest.mark.docker)
+    if BACKEND == "docker":
+        there = [item for item in items if _holds_in_containers(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in there])
+        items[:] = there
+        for first in there[:1]:
+            first.add_marker(pytest.mark.timeout(BUILD_LIMIT_S))
+
+
+def _holds_in_containers(item: pytest.Item) -> bool:
+    is_there = item.get_closest_marker("anywhere") is not None
+    return is_there and item.get_closest_marker("netns") is None
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

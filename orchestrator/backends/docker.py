@@ -37,7 +37,7 @@ from orchestrator.backends.docker_files import furnish, furnish_program
 from orchestrator.backends.docker_gate import Gate
 from orchestrator.backends.docker_observe import STOPPED, Look
 from orchestrator.backends.files import nodes_with_keys
-from orchestrator.backends.inside import close_bridge, drop_default_route, socket_in
+from orchestrator.backends.inside import close_bridge, drop_default_route, silence_bridge, socket_in
 from orchestrator.backends.keys import create_keys
 from orchestrator.directories import Places
 from orchestrator.engine.belongings import LABEL, remove_all, remove_containers
@@ -281,10 +281,12 @@ class DockerBackend:
                 raise
             container = found
         self.engine.start(container, name)
-        # a program may have ended at once; the wait tells why
-        if owns_namespace and (pid := self._look.started(container).get("Pid")):
+        made = self._look.started(container) if owns_namespace else {}
+        if made and (pid := made["State"].get("Pid")):  # else it ended: the wait tells why
             with suppress(OperatorError):
                 drop_default_route(pid)
+            for joined in made["NetworkSettings"]["Networks"].values():
+                silence_bridge(joined["NetworkID"])
 
     def _ours(self, name: str) -> str | None:
         """The number of the container of that name, if it has our label."""

@@ -66,13 +66,13 @@ class Look:
         self._seen = None
 
     def started(self, container: str) -> Row:
-        """State of one that was just started, remembered for the next look; empty if it is gone."""
+        """One that was just started, remembered for the next look; empty if it is gone."""
         found = self._engine.inspect(container)
         if found is None:
             return {}
         with self._lock:
             self._known[found["Id"], found["State"]["Status"]] = found
-        return dict(found["State"])
+        return found
 
     def containers(self) -> list[Row]:
         """All, in full, as `GET /containers/ID/json` has them."""

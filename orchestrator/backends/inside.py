@@ -18,7 +18,13 @@ from typing import TypeVar
 from orchestrator.errors import OperatorError
 from orchestrator.world import syscalls
 
-__all__ = ["close_bridge", "drop_default_route", "in_network_of", "socket_in"]
+__all__ = [
+    "close_bridge",
+    "drop_default_route",
+    "in_network_of",
+    "silence_bridge",
+    "socket_in",
+]
 
 Result = TypeVar("Result")
 
@@ -76,6 +82,19 @@ def close_bridge(network: str) -> None:
     bridge = f"br-{network[:12]}"  # the engine's way to call it
     with suppress(OSError):  # an engine in another namespace: its machine has to see to it
         Path(f"/proc/sys/net/ipv4/conf/{bridge}/rp_filter").write_text("1", encoding="ascii")
+
+
+def silence_bridge(network: str) -> None:
+    """Take this machine's own IPv6 addresses off a network's bridge and its ports.
+
+    Nothing of ours speaks IPv6 there; the machine would, with an address of its own on each.
+    """
+    bridge = Path(f"/sys/class/net/br-{network[:12]}")
+    with suppress(OSError):  # an engine in another namespace: its machine has to see to it
+        for link in (bridge, *(bridge / "brif").iterdir()):
+            with suppress(OSError):  # it goes just now, or there is no IPv6 here
+                setting = Path(f"/proc/sys/net/ipv6/conf/{link.name}/disable_ipv6")
+                setting.write_text("1", encoding="ascii")
 
 
 def drop_default_route(pid: int) -> None:

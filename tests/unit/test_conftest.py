@@ -19,16 +19,17 @@ SKIPS = {
 
 
 def run_suite(
-    folder: Path, tests: dict[str, str], ci: str, *arguments: str
+    folder: Path, tests: dict[str, str], ci: str, *arguments: str, backend: str = "netns"
 ) -> tuple[int, list[str]]:
     """Exit code and printed lines of a run over the given test files, laid out in `folder`."""
     shutil.copy(CONFTEST, folder / "conftest.py")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  integration: x\n  docker: x\n")
+    marks = "".join(f"  {mark}: x\n" for mark in ("integration", "docker", "anywhere", "netns"))
+    (folder / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{marks}  timeout: x\n")
     for name, source in tests.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"import pytest\n{source}")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "."]
-    environment = {**os.environ, "CI": ci, "PYTEST_ADDOPTS": ""}
+    environment = {**os.environ, "CI": ci, "PYTEST_ADDOPTS": "", "TESTED_BACKEND": backend}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -75,3 +76,35 @@ def test_a_test_in_the_integration_folders_bears_its_marks(
     code, lines = run_suite(tmp_path, tests, "", "-m", chosen)
     assert code == 0
     assert lines[-1].startswith(result)
+
+
+HOLDS = """
+@pytest.mark.anywhere
+def test_everywhere() -> None: ...
+@pytest.mark.anywhere
+@pytest.mark.netns
+def test_not_in_containers() -> None: ...
+def test_of_one_backend() -> None: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "result", "report"),
+    [
+        ("netns", "3 passed in", "report.xml"),
+        ("docker", "1 passed, 2 deselected in", "report-docker.xml"),
+    ],
+)
+def test_in_containers_only_what_holds_there_is_run_and_reported_apart(
+    backend: str, result: str, report: str, tmp_path: Path
+) -> None:
+    tests = {"integration/test_x.py": HOLDS}
+    code, lines = run_suite(tmp_path, tests, "true", "--junit-xml=report.xml", backend=backend)
+    assert code == 0
+    assert lines[-1].startswith(result)
+    assert [path.name for path in tmp_path.glob("*.xml")] == [report]
+
+
+def test_a_backend_there_is_not_is_refused(tmp_path: Path) -> None:
+    code, _ = run_suite(tmp_path, {"test_x.py": HOLDS}, "", backend="podman")
+    assert code == pytest.ExitCode.USAGE_ERROR

@@ -105,6 +105,12 @@ def test_the_parts_together_are_the_whole_suite() -> None:
     assert "lint" in goals["unit"]
 
 
+def test_what_holds_on_each_backend_runs_in_containers_too() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    twice = re.findall(r"^([a-z-]+):.*\n\t@.venv/bin/pytest .*\$\(BOTH\)$", makefile, re.M)
+    assert twice == ["test", "integration", "integration-docker"]
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_can_be_run_and_read_by_bash(path: Path) -> None:
     assert os.access(path, os.X_OK)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.docker.engine import ROOT, Bench
+from tests.integration.docker.engine import Bench, build_images, version
 
 BUILD_LIMIT_S = 1200
 """For the first test that needs the images: a base and four images where nothing is there yet."""
@@ -26,21 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def engine() -> str:
     """Its version; without one the test is skipped (which is a failure in CI)."""
-    if shutil.which("docker") is None:
-        pytest.skip("no docker here: sudo .ci/engine start installs and starts an engine")
-    asked = ["docker", "version", "--format", "{{.Server.Version}}"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
-    if done.returncode != 0:
-        pytest.skip(f"no Docker engine answers ({done.stderr.strip()}): sudo .ci/engine start")
-    return done.stdout.strip()
+    return version()
 
 
 @pytest.fixture(scope="session")
 def images(engine: str) -> str:
     """All images, built from this checkout; what the build said."""
-    done = subprocess.run(["images/build"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    return build_images()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -10,10 +11,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 IMAGES = ("node", "web", "tools", "clearnet", "voip")
 CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 """What every container of ours must be content with."""
+
+
+def version() -> str:
+    """The engine's; without one the test is skipped (which is a failure in CI)."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker here: sudo .ci/engine start installs and starts an engine")
+    asked = ["docker", "version", "--format", "{{.Server.Version}}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode != 0:
+        pytest.skip(f"no Docker engine answers ({done.stderr.strip()}): sudo .ci/engine start")
+    return done.stdout.strip()
+
+
+def build_images(*names: str) -> str:
+    """These or all, from this checkout; what the build said."""
+    command = ["images/build", *names]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def image(name: str) -> str:

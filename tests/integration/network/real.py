@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from tests.integration.orchestrator.command import Testnet, new_testnet
+from tests.integration.orchestrator.command import BACKEND, Testnet, new_testnet
 
 REPOSITORY = Path(__file__).parents[3]
 INSIDE = Path(__file__).parent / "inside"
@@ -92,13 +92,46 @@ class Network(Testnet):
         self, node: str, script: str, *arguments: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a script of `inside/` to its end."""
-        argv = [sys.executable, str(INSIDE / script), *arguments]
-        return self.execute(node, *argv, timeout_s=SCRIPT_S)
+        return self.run_beside(node, sys.executable, str(INSIDE / script), *arguments)
+
+    def run_beside(self, node: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of this machine in a node's network, to its end."""
+        return subprocess.run(
+            self.beside(node, *argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_S,
+            env=self.env,
+            cwd=self.root,
+            check=False,
+        )
+
+    def script(self, node: str, script: str, *arguments: str) -> list[str]:
+        """The command that runs a script of `inside/` in a node."""
+        return self.beside(node, sys.executable, str(INSIDE / script), *arguments)
+
+    def beside(self, node: str, *argv: str) -> list[str]:
+        """The command that runs a program of this machine in a node's network, by its resolver.
+
+        Images have no Python for scripts and containers may not touch their network, so there the
+        node's namespace is entered from outside.
+        """
+        if BACKEND == "netns":
+            return self.command("exec", node, "--", *argv)
+        pid = next(row["pid"] for row in self.programs() if row["node"] == node and row["pid"])
+        resolver = self.state / self.name / "containers" / node / "resolv.conf"
+        own = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        enter = ["nsenter", f"--target={pid}", "--net", "unshare", "--mount"]
+        return [*enter, "sh", "-c", own, str(resolver), *argv]
 
     def begin(self, node: str, *argv: str) -> subprocess.Popen[str]:
         """Run a program inside a node beside the test."""
+        return self._begin(self.command("exec", node, "--", *argv))
+
+    def _begin(self, command: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command("exec", node, "--", *argv),
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -110,13 +143,27 @@ class Network(Testnet):
     @contextmanager
     def running(self, node: str, script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """A script of `inside/`, from the line that says it is ready until it is told to end."""
-        process = self.begin(node, sys.executable, str(INSIDE / script), *arguments)
+        process = self._begin(self.script(node, script, *arguments))
         try:
             assert next_line(process, COMMAND_S) == "ready"
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=COMMAND_S)
+
+    def containers(self) -> list[dict[str, Any]]:
+        """All of the network as the engine describes them; none in namespaces."""
+        if BACKEND == "netns":
+            return []
+        number = (self.state / self.name / "network-id").read_text()
+        label = f"label=lokinet-testnet.id={number}"
+        listed = ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label]
+        ids = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        if not ids:
+            return []
+        asked = subprocess.run(["docker", "inspect", *ids], capture_output=True, check=True)
+        found: list[dict[str, Any]] = json.loads(asked.stdout)
+        return found
 
     def evidence(self) -> dict[str, str]:
         """What to print beside a failure."""
@@ -130,7 +177,7 @@ class Network(Testnet):
 def new_network(name: str) -> Iterator[Network]:
     """A network that is not up yet; ended in any case, and looked after for leftovers."""
     with new_testnet(REPOSITORY) as net:
-        network = Network(net.root, net.env, net.handles, name)
+        network = Network(net.root, net.env, net.handles, net.numbers, name)
         yield network
         if network.runtime.exists() or network.state.exists():
             down = network.run("down", "--name", name)

@@ -7,7 +7,6 @@ and the shipped node answer. Faults that turn these red stand in docs/testing.md
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.network.real import COMMAND_S, REPOSITORY, Network
-from tests.integration.orchestrator.command import host_state, until
+from tests.integration.orchestrator.command import host_state
+
+pytestmark = pytest.mark.anywhere
 
 DEFAULT = (REPOSITORY / "topologies" / "default.yaml").read_text()
 NOBODY = 65534
@@ -65,6 +66,7 @@ def test_a_shortage_of_routers_names_both_ways_out(own_testnet: Network) -> None
     ],
     ids=["no tun device", "a tun device for root only"],
 )
+@pytest.mark.netns
 def test_an_unfit_host_ends_with_4_and_the_command_that_mends_it(
     own_testnet: Network, script: str, said: str
 ) -> None:
@@ -96,8 +98,7 @@ def test_a_corrupt_key_file_is_named_by_up(own_testnet: Network, file: str) -> N
     host = host_state()
     own_testnet.up()
     key = own_testnet.state / own_testnet.name / "nodes" / file
-    os.kill(own_testnet.world_pid(own_testnet.name), signal.SIGKILL)
-    until("the world is gone", lambda: own_testnet.run("ps").returncode == 1)
+    assert own_testnet.run("stop").returncode == 0
     key.write_bytes(key.read_bytes()[:20])
     result = own_testnet.run("up", "default", "--name", own_testnet.name)
     assert result.returncode == 2, result.stderr

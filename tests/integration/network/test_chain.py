@@ -15,6 +15,8 @@ import pytest
 
 from tests.integration.network.real import READY_S, Network, new_network
 
+pytestmark = pytest.mark.anywhere
+
 TOPOLOGY = """name: named
 hops: 2
 nodes:

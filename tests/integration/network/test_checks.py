@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.network.real import Network
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.anywhere
 
 RED = """\
 name: looked-at

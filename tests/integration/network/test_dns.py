@@ -26,6 +26,8 @@ from tests.dns_table import (
 )
 from tests.integration.network.real import Network, new_network
 
+pytestmark = pytest.mark.anywhere
+
 TOPOLOGY = f"""\
 name: dns
 hops: 3

@@ -21,8 +21,11 @@ from tests.integration.network.real import Network, new_network, next_line
 from tests.integration.network.ways import Way, service_of, way
 from tests.integration.orchestrator.command import until
 
-RATE = "2M"
-MEGABYTES = 12
+pytestmark = pytest.mark.anywhere
+
+RATE = 2_000_000
+MEGABYTES = 40
+"""More than lies in buffers on the way and what comes until the kill."""
 BEFORE = 1_000_000
 """Bytes that must have come before the kill."""
 ECHO_PORT = "7008"
@@ -77,7 +80,7 @@ def test_a_download_and_a_stream_outlive(
     with (
         network.running("web", "echo.py", ECHO_PORT),
         network.running("alice", "stream.py", *target) as stream,
-        Downloading(network, "alice", page, RATE) as download,
+        Downloading(network, "alice", page, taken=RATE) as download,
     ):
         until("a part has come", lambda: download.is_under_way(BEFORE), within_s=30)
         sender, _, receiver = direction.partition(" to ")

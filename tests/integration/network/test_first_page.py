@@ -14,6 +14,8 @@ from tests.integration.network.pages import WEB_ROOT, Downloading, offer
 from tests.integration.network.real import Network
 from tests.integration.orchestrator.command import until
 
+pytestmark = pytest.mark.anywhere
+
 UNMAPPED = "172.16.200.200"
 """In the range of alice's tun, and given to nobody."""
 TUN_RANGE = ip_network("172.16.0.0/16")

@@ -20,6 +20,8 @@ from tests.integration.network.pages import MARKER, Download, Downloading, offer
 from tests.integration.network.real import Network
 from tests.integration.network.ways import Way, service_of, way
 
+pytestmark = pytest.mark.anywhere
+
 LINK_PORT = "1090"
 CHAIN = "chain"
 CHAIN_PORT = 22023

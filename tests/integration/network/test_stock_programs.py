@@ -10,7 +10,6 @@ import functools
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +18,13 @@ import pytest
 
 from tests.integration.network.pages import Downloading, offer
 from tests.integration.network.real import Network
-from tests.integration.orchestrator.command import until
+from tests.integration.orchestrator.command import BACKEND, until
 
-RATE = "1M"
+pytestmark = pytest.mark.anywhere
+
+RATE = 1_000_000
+SHIPPED_ORDER = "/usr/share/libc-bin/nsswitch.conf"
+"""What an image has; the machine's own may have been changed by whoever runs it."""
 OUR_WORDS = ("lokinet", "127.3.2.1", "172.16.", "proxy", "socks")
 """What a program would be told that had to know about Lokinet; an address is only a host name."""
 FOREIGN_LIBRARIES = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT")
@@ -32,19 +35,21 @@ def process_of(network: Network, node: str, *argv: str) -> Iterator[int]:
     """A program run by a person in a node; its pid on the host."""
     process = network.begin(node, *argv)
     try:
-        until(f"{argv[0]} runs", lambda: bool(find(network, argv[0])))
-        yield find(network, argv[0])[0]
+        until(f"{argv[0]} runs", lambda: bool(find(network, node, argv[0])))
+        yield find(network, node, argv[0])[0]
     finally:
         process.terminate()
         process.communicate(timeout=10)
 
 
-def find(network: Network, program: str) -> list[int]:
-    """Host pids of a program in the network's world."""
-    network.note_processes()
-    executables = {pid: target(Path(f"/proc/{pid}/exe")) for pid in network.handles}
+def find(network: Network, node: str, program: str) -> list[int]:
+    """Host pids of a program in a node's network namespace, the oldest first."""
+    owner = next(row["pid"] for row in network.programs() if row["node"] == node)
+    namespace = target(Path(f"/proc/{owner}/ns/net"))
+    processes = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
+    inside = [path for path in processes if target(path / "ns/net") == namespace]
     wanted = shutil.which(program)
-    return [pid for pid, executable in executables.items() if executable == wanted]
+    return sorted(int(path.name) for path in inside if target(path / "exe") == wanted)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +58,12 @@ def running(testnet: Network) -> Iterator[dict[str, int]]:
     name = testnet.addresses["web"]
     page = offer(testnet, "slow", 60)
     with (
-        Downloading(testnet, "alice", page, RATE) as download,
+        Downloading(testnet, "alice", page, taken=RATE) as download,
         process_of(testnet, "alice", "ping", "-i", "0.2", name) as ping,
     ):
         until("bytes come", lambda: download.is_under_way(), within_s=30)
-        (curl,) = find(testnet, "curl")
-        nginx = find(testnet, "nginx")
+        (curl,) = find(testnet, "alice", "curl")
+        nginx = find(testnet, "web", "nginx")
         assert len(nginx) == 2, "a master and a worker"
         yield {"curl": curl, "ping": ping, "nginx": nginx[0], "nginx worker": nginx[1]}
 
@@ -71,9 +76,10 @@ def test_every_file_it_runs_is_the_distributions(running: dict[str, int], progra
     """The executable and every library mapped, libc with its resolver among them, unchanged."""
     files = mapped_files(running[program])
     assert any(Path(file).name.startswith("libc.so") for file in files), files
-    shipped = shipped_digests(files)
+    root = Path(f"/proc/{running[program]}/root")
+    shipped = shipped_digests(root)
     assert files - set(shipped) == set(), "no package brought these"
-    assert {file: digest(file) for file in files} == shipped
+    assert {file: digest(root, file) for file in files} == {file: shipped[file] for file in files}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -93,8 +99,18 @@ def test_its_command_line_and_environment_know_nothing(
 def test_the_resolver_is_told_in_the_one_usual_file(testnet: Network) -> None:
     told = testnet.execute("alice", "cat", "/etc/resolv.conf").stdout
     assert told == "nameserver 127.3.2.1\n"
-    inside = testnet.execute("alice", "cat", "/etc/nsswitch.conf").stdout
-    assert inside == Path("/etc/nsswitch.conf").read_text()
+    order, shipped = (
+        testnet.execute("alice", "sed", "-n", "/^hosts:/p", file).stdout
+        for file in ("/etc/nsswitch.conf", SHIPPED_ORDER)
+    )
+    assert order.split()[:2] == ["hosts:", "files"]
+    assert order == (hosts_line() if BACKEND == "netns" else shipped)
+
+
+def hosts_line() -> str:
+    """Of this machine."""
+    lines = Path("/etc/nsswitch.conf").read_text().splitlines(keepends=True)
+    return next(line for line in lines if line.startswith("hosts:"))
 
 
 def mapped_files(pid: int) -> set[str]:
@@ -104,31 +120,22 @@ def mapped_files(pid: int) -> set[str]:
     return {field[5] for field in fields if len(field) == 6 and "x" in field[1] and "/" in field[5]}
 
 
-def shipped_digests(files: set[str]) -> dict[str, str]:
-    """What dpkg says of each file that came with a package: its md5 as it was shipped."""
-    # Where /lib is a link to /usr/lib, packages may know a file by the shorter path.
-    asked = {path: file for file in files for path in (file, file.removeprefix("/usr"))}
-    command = ["dpkg", "-S", *asked]
-    owned = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+@functools.cache
+def shipped_digests(root: Path) -> dict[str, str]:
+    """What the packages installed under a root say of their files: md5 as they were shipped."""
     found = {}
-    for line in owned.splitlines():
-        packages, _, path = line.rpartition(": ")
-        for shipped, known in digests_of(packages.split(", ")[0]).items():
-            if shipped == path:
-                found[asked[path]] = known
+    for package in (root / "var/lib/dpkg/info").glob("*.md5sums"):
+        for line in package.read_text().splitlines():
+            known, path = line.split(maxsplit=1)
+            found[f"/{path}"] = known
+            if path.startswith(("bin/", "sbin/", "lib")):  # links into /usr nowadays
+                found[f"/usr/{path}"] = known
     return found
 
 
-@functools.cache
-def digests_of(package: str) -> dict[str, str]:
-    command = ["dpkg-query", "--control-path", package, "md5sums"]
-    control = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    pairs = (line.split(maxsplit=1) for line in Path(control).read_text().splitlines())
-    return {f"/{path}": known for known, path in pairs}
-
-
-def digest(file: str) -> str:
-    return hashlib.md5(Path(file).read_bytes(), usedforsecurity=False).hexdigest()
+def digest(root: Path, file: str) -> str:
+    content = Path(f"{root}{file}").read_bytes()
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def strings(pid: int, file: str) -> list[str]:

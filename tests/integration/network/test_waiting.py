@@ -18,6 +18,8 @@ import pytest
 from tests.integration.network.real import READY_S, Network, new_network
 from tests.integration.orchestrator.command import until
 
+pytestmark = pytest.mark.anywhere
+
 TOPOLOGY = """
 name: broken
 hops: 3
@@ -78,7 +80,7 @@ def only(failure: Failure, who: str, layer: str) -> dict[str, Any]:
 
 
 def inside(network: Network, node: str, *argv: str) -> None:
-    result = network.execute(node, *argv)
+    result = network.run_beside(node, *argv)
     assert result.returncode == 0, result.stderr
 
 
@@ -111,6 +113,7 @@ def test_a_frozen_router(network: Network) -> None:
     assert missing["last_log_line"]
 
 
+@pytest.mark.netns
 def test_a_router_whose_port_is_blocked(network: Network) -> None:
     with firewall(network, "router-3", "input", "udp dport 1090 drop"):
         done(network, "restart", "router-3", "--wait-for", "nodes")
@@ -118,6 +121,7 @@ def test_a_router_whose_port_is_blocked(network: Network) -> None:
     assert missing["seen"] == "no link yet"
 
 
+@pytest.mark.netns
 def test_a_client_whose_cable_is_pulled(network: Network) -> None:
     inside(network, "alice", "ip", "link", "set", "eth0", "down")
     try:
@@ -165,6 +169,7 @@ def test_a_line_the_node_refuses(network: Network) -> None:
     only(failed_wait(network), "alice", "process")
 
 
+@pytest.mark.netns
 def test_a_resolver_port_that_somebody_else_took(network: Network) -> None:
     done(network, "stop", "alice")
     taken = network.begin("alice", "socat", "UDP-LISTEN:53,bind=127.3.2.1", "EXEC:cat")

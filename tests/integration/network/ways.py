@@ -7,6 +7,7 @@ The two halves share the pivot.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -55,7 +56,9 @@ def way(
         receiver: the other.
         before: statuses of both from before the traffic: what grew since then is in use.
     """
-    after = {node: service_of(network, node) for node in (sender, receiver)}
+    ends = (sender, receiver)
+    with ThreadPoolExecutor(2) as pool:  # at once: the traffic does not wait
+        after = dict(zip(ends, pool.map(lambda end: service_of(network, end), ends), strict=True))
     hops = _sending_route(after[sender], network.addresses[receiver])
     half = _busiest_half(before[receiver], after[receiver], hops[-1])
     names = network.names()

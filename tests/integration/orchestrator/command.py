@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 COMMAND_TIMEOUT_S = 60
+BACKEND = os.environ.get("TESTED_BACKEND", "netns")
+"""Where networks under test live."""
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.tcp_tso_rtt_log")
 """What nodes have of their own."""
 
@@ -31,6 +33,8 @@ class Testnet:
     env: dict[str, str]
     handles: dict[int, int] = field(default_factory=dict)
     """A pidfd for each process that ever was seen in a world of ours: no number is reused there."""
+    numbers: set[str] = field(default_factory=set)
+    """Of each network that ever was seen: what is in the engine bears one."""
 
     @property
     def state(self) -> Path:
@@ -75,7 +79,9 @@ class Testnet:
         )
 
     def note_processes(self) -> None:
-        """Remember every process of every world there is now."""
+        """Remember every process of every world there is now, and each network's number."""
+        for file in self.state.glob("*/network-id"):
+            self.numbers.add(file.read_text())
         for file in self.runtime.glob("*/world.json"):
             noted = json.loads(file.read_text())
             for entry in Path("/proc").iterdir():
@@ -89,7 +95,7 @@ class Testnet:
         return int(json.loads((self.runtime / name / "world.json").read_text())["pid"])
 
     def leftovers(self) -> list[str]:
-        """Everything of this command that still exists: processes, mounts, files.
+        """Everything of this command that still exists: processes, mounts, files, containers.
 
         With its last process and mount a namespace is gone.
         """
@@ -104,6 +110,19 @@ class Testnet:
             with suppress(OSError):
                 if entry.name.isdigit() and str(self.root) in (entry / "cmdline").read_text():
                     found.append(f"process {entry.name}, by its command line")
+        return found + self._left_in_engine()
+
+    def _left_in_engine(self) -> list[str]:
+        found = []
+        for number in self.numbers if BACKEND == "docker" else ():
+            for kind, words, column in (
+                ("container", ["ps", "--all"], "{{.Names}}"),
+                ("network", ["network", "ls"], "{{.Name}}"),
+            ):
+                label = f"label=lokinet-testnet.id={number}"
+                asked = ["docker", *words, "--filter", label, "--format", column]
+                rows = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+                found += [f"{kind} {row}" for row in rows.splitlines()]
         return found
 
     def configure(self, text: str) -> str:
@@ -129,7 +148,8 @@ def new_testnet(packages: Path) -> Iterator[Testnet]:
         "PYTHONPATH": str(packages),
         "XDG_STATE_HOME": str(root / "state"),
         "XDG_RUNTIME_DIR": str(root / "run"),
-        "TESTNET_BACKEND": "netns",
+        "TESTNET_BACKEND": BACKEND,
+        **{name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ},
     }
     net = Testnet(root, env)
     try:
@@ -144,7 +164,11 @@ def new_testnet(packages: Path) -> Iterator[Testnet]:
 
 
 def host_state() -> dict[str, str]:
-    """What the host itself shows of networks and mounts."""
+    """What the host itself shows of networks and mounts.
+
+    With an engine links, routes and mounts come and go for anybody's containers; what there is of
+    ours is asked of the engine (`Testnet.leftovers`).
+    """
     commands = {
         "links": ["ip", "-o", "link"],
         "addresses": ["ip", "-o", "addr"],
@@ -153,6 +177,8 @@ def host_state() -> dict[str, str]:
         "settings": ["sysctl", "-e", *SETTINGS],  # -e: an older kernel may lack one
         "mounts": ["cat", "/proc/self/mountinfo"],
     }
+    if BACKEND == "docker":
+        commands = {what: commands[what] for what in ("named namespaces", "settings")}
     return {
         what: subprocess.run(command, capture_output=True, text=True, check=True).stdout
         for what, command in commands.items()
