@@ -30,8 +30,9 @@ from tests.integration.orchestrator.killing import (
     states,
 )
 
+TOPOLOGY = SMALL.replace("name: small", "name: undone")
 LINES = 12
-"""Of the journal of SMALL: whose it is, keys, the network, four nodes, five programs."""
+"""Of the journal of the topology: whose it is, keys, the network, four nodes, five programs."""
 LABEL = "lokinet-testnet."
 KINDS = {"container": ["--all"], "network": [], "volume": []}
 NOTHING: dict[str, set[str]] = {kind: set() for kind in KINDS}
@@ -70,7 +71,7 @@ def everything(kind: str) -> list[str]:
     """Names of all there is of our networks, whatever their labels."""
     form = "--format={{.Names}}" if kind == "container" else "--format={{.Name}}"
     names = docker(kind, "ls", form, *KINDS[kind]).stdout.split()
-    return [name for name in names if name.startswith("small-")]
+    return [name for name in names if name.startswith("undone-")]
 
 
 def nameless_volumes() -> set[str]:
@@ -118,8 +119,8 @@ class LookAlikes:
 def look_alikes(number: str) -> Iterator[LookAlikes]:
     """Everything that could be taken for the killed network's."""
     others = LookAlikes(number)
-    near = f"small-{number[:6]}"
-    as_ours = [f"--label={LABEL}network=small", f"--label={LABEL}node=web"]
+    near = f"undone-{number[:6]}"
+    as_ours = [f"--label={LABEL}network=undone", f"--label={LABEL}node=web"]
     try:
         for label in (f"{LABEL}id={number}0", f"{LABEL}id={number[:-1]}"):
             for kind, name in (("container", f"{near}.web.nginx"), ("volume", near)):
@@ -127,7 +128,7 @@ def look_alikes(number: str) -> Iterator[LookAlikes]:
         labels = [f"--label={LABEL}id={number[::-1]}", f"--label=x{LABEL}id={number}"]
         others.make("network", near, *labels, *as_ours, "--subnet=10.200.201.0/29")
         labels = [f"--label={LABEL}id={number.upper()}x", f"--label={LABEL}number={number}"]
-        others.make("network", "small", *labels, *as_ours, "--subnet=10.200.201.8/29")
+        others.make("network", "undone", *labels, *as_ours, "--subnet=10.200.201.8/29")
         others.make("container", f"{near}.alice.lokinet", *labels, f"--label={LABEL}id", *as_ours)
         docker("container", "start", others.made["container"][0])
         yield others
@@ -171,15 +172,15 @@ def killed_up(testnet: Testnet, line: int, topology: str) -> Left:
 
 
 def what_is_left(testnet: Testnet, volumes: set[str]) -> Left:
-    number = number_of(testnet.state / "small.journal")
+    number = number_of(testnet.state / "undone.journal")
     networks = listed("network", f"{LABEL}id={number}")
     return Left(testnet, number, [f"br-{name[:12]}" for name in networks], volumes)
 
 
 def test_every_line_is_met(testnet: Testnet) -> None:
-    up = testnet.run("up", testnet.configure(SMALL))
+    up = testnet.run("up", testnet.configure(TOPOLOGY))
     assert up.returncode == 0, up.stderr
-    assert lines_of(testnet) == LINES
+    assert lines_of(testnet, "undone") == LINES
     left = what_is_left(testnet, nameless_volumes())
     assert len([thing for thing in left.things() if thing.startswith("container ")]) == 7
     assert testnet.run("down").returncode == 0
@@ -190,16 +191,16 @@ def test_every_line_is_met(testnet: Testnet) -> None:
 def test_killed_after_a_line_up_leaves_nothing_that_gc_does_not_remove(
     testnet: Testnet, line: int
 ) -> None:
-    left = killed_up(testnet, line, testnet.configure(SMALL))
-    assert lines_of(testnet) == line
-    copy = testnet.state / "small-2.journal"
-    copy.write_text((testnet.state / "small.journal").read_text())
+    left = killed_up(testnet, line, testnet.configure(TOPOLOGY))
+    assert lines_of(testnet, "undone") == line
+    copy = testnet.state / "undone-2.journal"
+    copy.write_text((testnet.state / "undone.journal").read_text())
     with look_alikes(left.number) as others:
         planned = json.loads(testnet.run("gc", "--dry-run", "--json").stdout)
-        assert planned == {"would_remove": ["small"], "strangers": [str(copy)]}
+        assert planned == {"would_remove": ["undone"], "strangers": [str(copy)]}
         collected = testnet.run("gc")
         assert collected.returncode == 0, collected.stderr
-        assert "removed small: " in collected.stdout
+        assert "removed undone: " in collected.stdout
         assert others.present()
     copy.unlink()
     assert testnet.run("gc").stdout == "nothing is left over\n"
@@ -209,7 +210,7 @@ def test_killed_after_a_line_up_leaves_nothing_that_gc_does_not_remove(
 def test_killed_after_the_page_came_it_leaves_nothing_either(testnet: Testnet) -> None:
     """By then there is the container in which alice's curl ran, which no line of its own names."""
     volumes = nameless_volumes()
-    kill_after(testnet, "orchestrator.up.fetch", 1, "up", testnet.configure(SMALL))
+    kill_after(testnet, "orchestrator.up.fetch", 1, "up", testnet.configure(TOPOLOGY))
     left = what_is_left(testnet, volumes)
     assert len([thing for thing in left.things() if thing.startswith("container ")]) == 7
     assert testnet.run("gc").returncode == 0
@@ -223,7 +224,7 @@ def test_volumes_that_an_image_asks_for_go_with_the_killed_command(testnet: Test
     app = f"{{kind: command, run: [sleep, infinity], image: '{name}'}}"
     volumes = nameless_volumes()
     try:
-        topology = testnet.configure(SMALL.replace("app: nginx", f"app: {app}"))
+        topology = testnet.configure(TOPOLOGY.replace("app: nginx", f"app: {app}"))
         kill_after(testnet, "orchestrator.up.apply", 1, "up", topology)
         left = what_is_left(testnet, volumes)
         assert len([thing for thing in left.things() if thing.startswith("volume ")]) == 1
@@ -249,7 +250,7 @@ def test_what_the_engine_makes_after_the_kill_is_removed_too(testnet: Testnet, a
     volumes = nameless_volumes()
     with way_to_engine(testnet) as way:
         way.rule = hold
-        process = testnet.start("up", testnet.configure(SMALL))
+        process = testnet.start("up", testnet.configure(TOPOLOGY))
         assert held.wait(30)
         process.kill()
         process.communicate()
@@ -263,8 +264,8 @@ def test_what_the_engine_makes_after_the_kill_is_removed_too(testnet: Testnet, a
 
 
 def test_a_stranger_in_our_network_is_not_removed_and_named(testnet: Testnet) -> None:
-    left = killed_up(testnet, 5, testnet.configure(SMALL))
-    network = f"small-{left.number[:6]}"
+    left = killed_up(testnet, 5, testnet.configure(TOPOLOGY))
+    network = f"undone-{left.number[:6]}"
     stranger = f"{network}-stranger"
     try:
         docker("run", "--detach", f"--name={stranger}", f"--network={network}", image("tools"))
@@ -272,7 +273,7 @@ def test_a_stranger_in_our_network_is_not_removed_and_named(testnet: Testnet) ->
         assert collected.returncode == 5, collected.stdout
         assert f"container {stranger} of somebody else is connected to it" in collected.stdout
         assert f"`docker network disconnect {network} {stranger}`" in collected.stdout
-        assert states(testnet) == {"small": "left over"}
+        assert states(testnet) == {"undone": "left over"}
     finally:
         docker("rm", "--force", stranger, check=False)
     assert testnet.run("gc").returncode == 0
@@ -282,7 +283,7 @@ def test_a_stranger_in_our_network_is_not_removed_and_named(testnet: Testnet) ->
 @pytest.mark.parametrize("line", [2, 3, 6, 10, LINES])
 def test_ctrl_c_after_a_line_leaves_nothing(testnet: Testnet, line: int) -> None:
     before = {kind: set(everything(kind)) for kind in KINDS}
-    result = interrupt_up(testnet, line, testnet.configure(SMALL))
+    result = interrupt_up(testnet, line, testnet.configure(TOPOLOGY))
     assert result.returncode == 130, result.stderr
     assert result.stderr.endswith("\ntestnet: interrupted\n")
     assert testnet.leftovers() == []
@@ -291,7 +292,7 @@ def test_ctrl_c_after_a_line_leaves_nothing(testnet: Testnet, line: int) -> None
 
 def test_ctrl_c_while_it_waits_for_nodes_leaves_nothing(testnet: Testnet) -> None:
     before = {kind: set(everything(kind)) for kind in KINDS}
-    process = testnet.start("up", testnet.configure(SMALL))
+    process = testnet.start("up", testnet.configure(TOPOLOGY))
     assert process.stderr is not None
     while "changes made in" not in (line := process.stderr.readline()):
         assert line, "up ended early"
@@ -310,45 +311,45 @@ def test_an_engine_that_dies_is_told_and_gc_finishes_when_it_is_back(
     volumes = nameless_volumes()
     with way_to_engine(testnet) as way:
         way.rule = lambda request: way.end() if asked in request else None
-        failed = testnet.run("up", testnet.configure(SMALL))
+        failed = testnet.run("up", testnet.configure(TOPOLOGY))
         no_engine = f"no engine answers at {way.path}: to start one: "
         assert failed.returncode == 5, failed.stderr
-        assert "containers of network 'small' may be left: " in failed.stderr
+        assert "containers of network 'undone' may be left: " in failed.stderr
         assert no_engine in failed.stderr
         assert "once that is mended, `testnet gc` removes them" in failed.stderr
         left = what_is_left(testnet, volumes)
         testnet.env["TESTNET_BACKEND"] = "netns"
-        kill_up(testnet, 1, testnet.configure(SMALL.replace("name: small", "name: a-world")))
-        kill_up(testnet, 1, testnet.configure(SMALL.replace("name: small", "name: world")))
+        kill_up(testnet, 1, testnet.configure(TOPOLOGY.replace("name: undone", "name: a-world")))
+        kill_up(testnet, 1, testnet.configure(TOPOLOGY.replace("name: undone", "name: world")))
         collected = testnet.run("gc")
         assert collected.returncode == 5
         assert "removed a-world: " in collected.stdout
         assert "removed world: " in collected.stdout
         assert no_engine in collected.stdout
-        assert states(testnet) == {"small": "left over"}
+        assert states(testnet) == {"undone": "left over"}
     collected = testnet.run("gc")
     assert collected.returncode == 0, collected.stdout
-    assert "removed small: " in collected.stdout
+    assert "removed undone: " in collected.stdout
     assert left.things() == []
 
 
 def test_killed_commands_are_finished_by_the_next(testnet: Testnet) -> None:
     """A killed first `up` by another, a killed second one as well, a killed `down` by `gc`."""
-    path = testnet.configure(SMALL)
+    path = testnet.configure(TOPOLOGY)
     left = killed_up(testnet, LINES - 2, path)
     up = testnet.run("up", path)
     assert up.returncode == 0, up.stderr
-    assert states(testnet) == {"small": "running"}
-    lines = lines_of(testnet)
-    kill_up(testnet, 2, testnet.configure(SMALL.replace("count: 2", "count: 3")))
-    assert lines_of(testnet) == lines + 2
+    assert states(testnet) == {"undone": "running"}
+    lines = lines_of(testnet, "undone")
+    kill_up(testnet, 2, testnet.configure(TOPOLOGY.replace("count: 2", "count: 3")))
+    assert lines_of(testnet, "undone") == lines + 2
     assert testnet.run("gc").stdout == "nothing is left over\n"
-    assert states(testnet) == {"small": "running"}
+    assert states(testnet) == {"undone": "running"}
     up = testnet.run("up", path)
     assert up.returncode == 0, up.stderr
     assert {row["node"] for row in json.loads(testnet.run("ps", "--json").stdout)} >= {"router-3"}
     left = what_is_left(testnet, left.volumes)
     kill_after(testnet, "orchestrator.lifecycle.forget", 1, "down")
-    assert states(testnet) == {"small": "left over"}
+    assert states(testnet) == {"undone": "left over"}
     assert testnet.run("gc").returncode == 0
     assert left.things() == []

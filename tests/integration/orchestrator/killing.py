@@ -98,8 +98,8 @@ def interrupt_up(testnet: Testnet, line: int, topology: str) -> subprocess.Compl
     return run_script(testnet, SIGNAL_AFTER_CALL, *words)
 
 
-def lines_of(testnet: Testnet) -> int:
-    return len((testnet.state / "small.journal").read_text().splitlines())
+def lines_of(testnet: Testnet, network: str = "small") -> int:
+    return len((testnet.state / f"{network}.journal").read_text().splitlines())
 
 
 def states(testnet: Testnet) -> dict[str, str]:
