@@ -1,8 +1,8 @@
 """The exits a node uses: which are mapped, how they are, and what becomes of packets meanwhile.
 
 Rules:
-- an exit is in use while a range is mapped to it or somebody tries it. It is kept connected: what
-  was lost is dialled again, at growing intervals, for as long as it is in use;
+- an exit is in use while a range is mapped to it or somebody tries it. It is kept connected: it is
+  asked now and then whether it is there, and what was lost is dialled again, at growing intervals;
 - `attempt` connects an exit without mapping it, so nothing changes for other traffic until it is
   known to work. What comes of it is an ExitTried, before the deadline given;
 - an exit that cannot be used for PATIENCE is down: connections through it fail at once, by ICMP,
@@ -39,6 +39,8 @@ CALM_POLL: Final[Micros] = SECOND
 FIRST_PAUSE: Final[Micros] = SECOND
 LONGEST_PAUSE: Final[Micros] = 8 * SECOND
 """Between two dials, or two looks at a name."""
+PROBE_PAUSE: Final[Micros] = 15 * SECOND
+"""Between two questions to an exit whether it is still there, though nothing is sent to it."""
 NO_INTROSET: Final = "no introset"
 """Why a session fails that leads nowhere (session/session.py)."""
 
@@ -65,6 +67,8 @@ class Look(NamedTuple):
     way: Way
     reason: str = ""
     """Why it refuses."""
+    since: Micros | None = None
+    """Of a silent one: when it was asked for the first time without an answer."""
 
 
 UNKNOWN: Final = Look(Way.NONE)
@@ -77,7 +81,7 @@ class Ways(Protocol):
         """How a remote is."""
 
     def connect(self, remote: Remote, now: Micros) -> None:
-        """Dial, or ask again to be let in; harmless to repeat."""
+        """Dial, ask again to be let in, or ask whether it is still there; harmless to repeat."""
 
     def use_token(self, remote: Remote, token: str) -> None:
         """Ask this remote with this token from now on."""
@@ -300,7 +304,7 @@ class Exits:
             return
         for use in list(self._uses.values()):
             self._review(use, now)
-        is_calm = all(use.is_up and use.until is None for use in self._uses.values())
+        is_calm = all(use.look.way is Way.OPEN and use.until is None for use in self._uses.values())
         self._next = now + (CALM_POLL if is_calm else POLL) if self._uses else None
 
     def deadline(self) -> Micros | None:
@@ -363,6 +367,9 @@ class Exits:
         elif way in (Way.NONE, Way.REFUSED) and now >= use.next_try:
             use.pause(now)
             self._ways.connect(exit_, now)
+        elif way is Way.OPEN and now >= use.next_try:
+            use.next_try = now + PROBE_PAUSE
+            self._ways.connect(exit_, now)
 
     def _tried(self, use: _Use, failure: Failure | None, reason: str) -> None:
         """An attempt is over; an exit that is not mapped is of no more use."""
@@ -382,7 +389,9 @@ class Exits:
                 self._note(ExitUp(use.exit))
             return
         if use.bad_since is None:
-            use.bad_since = now
+            use.bad_since = now if use.look.since is None else use.look.since
+        if self._next is not None:
+            self._next = min(self._next, now + POLL)
         is_hopeless = use.look.way is Way.REFUSED or now - use.bad_since >= PATIENCE
         if is_hopeless and is_mapped and not self.map_.is_down(use.exit):
             use.is_up = False

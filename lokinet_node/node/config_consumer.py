@@ -54,7 +54,7 @@ def parse_exit(text: str) -> Exit | None:
     return registered
 
 
-def read_consumer(reader: Reader) -> ConsumerConfig:
+def read_consumer(reader: Reader, *, has_tun: bool) -> ConsumerConfig:
     """The keys of section `[network]` that say so."""
     mappings = reader.every("network", "exit-node", _exit_node)
     tokens: dict[Exit, str] = {}
@@ -67,6 +67,8 @@ def read_consumer(reader: Reader) -> ConsumerConfig:
         if mapping in seen:
             reader.report_at(entry, "duplicate exit")
         seen.add(mapping)
+    if mappings and not has_tun:
+        reader.report_at(mappings[0][0], "an exit needs a tun; this node has type=null")
     return ConsumerConfig(tuple(mapping for _, mapping in mappings), tuple(tokens.items()))
 
 

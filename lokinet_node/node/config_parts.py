@@ -138,8 +138,9 @@ def read_network(reader: Reader, data_dir: str) -> NetworkConfig:
     """Section `[network]`."""
     keyfile = reader.one("network", "keyfile", plain, "")
     ifaddr = reader.one("network", "ifaddr", _tun_range, None)
+    has_tun = reader.one("network", "type", choice("tun", "null"), "tun") == "tun"
     return NetworkConfig(
-        has_tun=reader.one("network", "type", choice("tun", "null"), "tun") == "tun",
+        has_tun=has_tun,
         keyfile=posixpath.join(data_dir, keyfile) if keyfile else None,
         reachable=reader.one("network", "reachable", boolean, True),
         hops=reader.one("network", "hops", integer(1, MAX_HOPS), DEFAULT_HOPS),
@@ -150,7 +151,7 @@ def read_network(reader: Reader, data_dir: str) -> NetworkConfig:
         strict_connect=_read_routers(reader, "strict-connect"),
         blacklist=_read_routers(reader, "blacklist-snode"),
         resolve_timeout=reader.one("network", "path-alignment-timeout", seconds, 30 * SECOND),
-        exits=read_consumer(reader),
+        exits=read_consumer(reader, has_tun=has_tun),
         services=_read_services(reader),
         routing=read_routing(reader),
     )

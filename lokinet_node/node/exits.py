@@ -126,11 +126,11 @@ class ClientExits:
             return Look(Way.REFUSED, NOT_AN_EXIT)
         silent_since = session.watch.silent_since
         is_silent = silent_since is not None and now - silent_since >= SILENCE
-        return Look(Way.SILENT if is_silent else Way.OPEN)
+        return Look(Way.SILENT, since=silent_since) if is_silent else Look(Way.OPEN)
 
     def connect(self, remote: Remote, now: Micros) -> None:
-        """Dial, or ask again to be let in."""
-        self._sessions.connect(LokiAddress(remote.key), now)
+        """Dial, ask again to be let in, or ask whether it is still there."""
+        self._sessions.connect(LokiAddress(remote.key), now).probe(now)
 
     def use_token(self, remote: Remote, token: str) -> None:
         """Ask this remote with this token from now on."""

@@ -152,6 +152,12 @@ class Session:
         self._review(now)
         self.tick(now)
 
+    def probe(self, now: Micros) -> None:
+        """Find out whether the remote is still there, though nothing was sent to it."""
+        if isinstance(self.state, Established):
+            self.watch.start(now)
+            self.tick(now)
+
     def introset_found(self, introset: Introset | None, expires: Micros, now: Micros) -> None:
         """The answer to NeedIntroset."""
         dial = self.dial

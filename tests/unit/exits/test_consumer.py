@@ -14,6 +14,7 @@ from lokinet_node.exits.consumer import (
     NO_INTROSET,
     PATIENCE,
     POLL,
+    PROBE_PAUSE,
     ExitDown,
     Exits,
     ExitsChanged,
@@ -124,7 +125,7 @@ def test_a_mapped_exit_is_dialled_until_it_answers_and_takes_packets_then(client
     assert client.take() == [ExitUp(ONE)]
     dials = len(client.dialled)
     client.run(60 * SECOND)
-    assert len(client.dialled) == dials
+    assert 60 * SECOND / PROBE_PAUSE - 1 <= len(client.dialled) - dials <= 6, "is it there?"
     assert client.take() == []
 
 
@@ -149,10 +150,11 @@ def test_a_silent_exit_is_left_after_a_while_and_used_again_when_it_answers(
     pinned = {exits.exit_for(bytes([203, 0, 113, host])) for host in range(100)}
     assert pinned == {ONE, TWO}
     assert exits.exit_for(ELSEWHERE) == ONE
-    client.becomes(ONE, Way.SILENT)
-    client.run(PATIENCE - 10 * MILLISECOND)
+    client.ways[ONE] = Look(Way.SILENT, since=client.now - SECOND)
+    exits.changed(ONE, client.now)
+    client.run(PATIENCE - SECOND - 10 * MILLISECOND)
     assert exits.exit_for(ELSEWHERE) == ONE, "a failover takes a moment"
-    client.run(2 * SECOND)
+    client.run(2 * POLL)
     assert {exits.exit_for(bytes([203, 0, 113, host])) for host in range(100)} == {TWO}
     assert exits.exit_for(ELSEWHERE) is None
     client.becomes(ONE, Way.OPEN)
@@ -173,7 +175,6 @@ def test_an_attempt_changes_nothing_for_packets_and_says_when_the_exit_lets_us_i
     client.answers(ONE)
     assert client.take() == [ExitTried(ONE)]
     exits.map(EVERYTHING, ONE, client.now)
-    assert client.dialled == []
     assert exits.exit_for(WEB) == ONE
 
 

@@ -44,6 +44,7 @@ def test_exits_ranges_and_tokens_in_the_order_of_the_file() -> None:
         ("exit-node=exit", "invalid exit address"),
         ("exit-node=localhost.loki", "invalid exit address"),
         ("exit-node=exit_.loki", "invalid exit address"),
+        ("type=null\nexit-node=exit.loki", "an exit needs a tun; this node has type=null"),
         (f"exit-node={'y' * 52}.snode", "exit via snode not supported"),
         (f"exit-node={KEY}:", "is not a range such as"),
         (f"exit-node={KEY}:203.0.113.0/33", "is not a range such as"),

@@ -11,6 +11,8 @@ from lokinet_node.exits.exit_range import EVERYTHING, ExitRange, parse_exit_rang
 from lokinet_node.exits.mapping import Exit
 from lokinet_node.exits.policy import Policy, Rules
 from lokinet_node.exits.provider import ExitProvider
+from lokinet_node.node.names import NameResolved
+from lokinet_node.ons.verdict import Found
 from lokinet_node.session.addresses import Remote
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.packets import Delivered, echo, udp
@@ -217,6 +219,24 @@ def test_a_killed_exit_fails_fast_and_is_used_again_after_its_restart() -> None:
     assert any(isinstance(one, ExitUp) for one in alice.node.take_effects())
 
 
+def test_an_exit_that_was_away_for_long_is_used_as_soon_as_it_is_back() -> None:
+    world, alice = network(14)
+    exit_ = world.clients["exit1"]
+    map_exit(world, alice, exit_.remote)
+    ping(alice, 1)
+    world.wait(lambda: replies(alice) == [1], 15, "an answer")
+    exit_.kill()
+    world.run(240)
+    ping(alice, 2)
+    assert unreachables(alice) == [(site(2), HOST_UNREACHABLE)]
+    exit_.start()
+    provide(exit_)
+    world.wait(lambda: exit_.is_published, 20, "it is published again")
+    world.wait(lambda: way(alice, exit_.remote) is Way.OPEN, 12, "it is up, though nobody sends")
+    ping(alice, 3)
+    world.wait(lambda: 3 in replies(alice), 5, "an answer")
+
+
 def test_a_frozen_exit_leaves_its_destinations_to_another_and_they_stay_there() -> None:
     world, alice = network(7, exits=2)
     one, two = world.clients["exit1"], world.clients["exit2"]
@@ -318,7 +338,11 @@ def test_an_exit_may_be_configured_by_a_name_that_is_bought_later() -> None:
     ping(alice, 1)
     assert unreachables(alice) == [(site(1), HOST_UNREACHABLE)]
     world.run(5)
+    alice.node.take_effects()
     world.names.buy("exit.loki", exit_.role.address)
+    found = NameResolved("exit.loki", Found(exit_.role.address))
+    world.wait(lambda: found in alice.node.take_effects(), 40, "the name is found")
+    assert alice.role.exits.use.map_.exits() == {exit_.remote}, "at once, not at the next look"
     world.wait(lambda: way(alice, exit_.remote) is Way.OPEN, 40, "the exit is up")
     ping(alice, 2)
     world.wait(lambda: replies(alice) == [2], 5, "an answer")
