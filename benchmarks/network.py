@@ -48,11 +48,11 @@ class Program:
 class Network:
     """What `testnet` can do with the one network in this scratch directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, backend: str = "netns") -> None:
         """The directory exists and is empty."""
         self.report: dict[str, Any] = {}
         """What `testnet up --json` printed."""
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "TESTNET_BACKEND": backend}
         for name in ROOTS:
             # Sockets live below it: a path of a Unix socket is short.
             root = directory / name.split("_")[1].lower()
@@ -61,11 +61,11 @@ class Network:
 
     # --- the network itself
 
-    def up(self, topology: str = "default") -> None:
+    def up(self, topology: str = "default", patience_s: int = UP_TIMEOUT_S) -> None:
         """Bring it up; BenchmarkFailed with the last line of what `testnet` said."""
-        timeout = f"{UP_TIMEOUT_S}s"
+        timeout = f"{patience_s}s"
         self.report = json.loads(
-            self._testnet("up", topology, "--json", "--timeout", timeout, limit=2 * UP_TIMEOUT_S)
+            self._testnet("up", topology, "--json", "--timeout", timeout, limit=2 * patience_s)
         )
 
     def down(self) -> None:
@@ -184,10 +184,10 @@ def default_network() -> Iterator[Network]:
 
 
 @contextmanager
-def scratch_network() -> Iterator[Network]:
+def scratch_network(backend: str = "netns") -> Iterator[Network]:
     """A network that may be brought up in the block; NotRemoved if it cannot be taken down."""
     directory = Path(tempfile.mkdtemp(prefix="tn-bench-"))
-    network = Network(directory)
+    network = Network(directory, backend)
     try:
         yield network
     finally:

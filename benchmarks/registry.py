@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import ends, failover, fifty, idle, memory, relay, rtt, startup, tcp, udp
+from benchmarks import docker, ends, failover, fifty, idle, memory, relay, rtt, startup, tcp, udp
 from benchmarks.figures import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -15,5 +15,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     memory.BENCHMARK,
     idle.BENCHMARK,
     fifty.BENCHMARK,
+    docker.BENCHMARK,
     failover.BENCHMARK,
 )
