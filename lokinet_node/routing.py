@@ -156,6 +156,12 @@ class Routing:
             return
         if self._pending is not None:
             self._pending.cancel()
+        if self._routes.is_active and self._has_guard:
+            self._log.warn(
+                "routes.left",
+                hint="this node did not end as it was told to; its guard lets nothing leave in"
+                " clear until it runs again, or: ip route flush proto 108",
+            )
         self._routes.close()
 
     def _heard(self) -> None:

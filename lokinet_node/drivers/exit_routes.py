@@ -18,7 +18,7 @@ import socket
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, ip_address, ip_network
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from lokinet_node.drivers.netlink import (
     CREATE,
@@ -70,7 +70,6 @@ _FAMILY: Final = Struct("=H")
 _TYPES: Final = {Kind.UNICAST: 1, Kind.BLACKHOLE: 6, Kind.UNREACHABLE: 7}
 _KINDS: Final = {1: Kind.UNICAST, 6: Kind.BLACKHOLE, 7: Kind.UNREACHABLE, 8: Kind.UNREACHABLE}
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
-_VERSIONS: Final = {socket.AF_INET: 4, socket.AF_INET6: 6}
 _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE."""
 _READ: Final = 1 << 16
@@ -96,7 +95,7 @@ class ExitRoutes:
         self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._events.setblocking(False)
         self._events.bind((0, _GROUPS))
-        ours, _ = observe()
+        ours = observe().ours
         self._is_others = is_held_by_another(ours, 0)
         self._held = frozenset() if self._is_others else guards(ours)
 
@@ -125,7 +124,7 @@ class ExitRoutes:
     def map(self, ranges: Iterable[Network]) -> bool:
         """Lead exactly these ranges into the tun; False: another node of this host does so."""
         wanted = frozenset(ranges)
-        if wanted and is_held_by_another(observe()[0], self._tun):
+        if wanted and is_held_by_another(observe().ours, self._tun):
             return False
         self._is_others = False
         self._ranges = wanted
@@ -169,7 +168,7 @@ class ExitRoutes:
         """Make the table what it should be; what could not be done is told once."""
         if self._is_others:
             return
-        ours, foreign = observe()
+        table = observe()
         want = choose_routes(
             Wanted(
                 self._ranges,
@@ -179,12 +178,14 @@ class ExitRoutes:
                 self._carries_ipv6,
                 self._held,
             ),
-            foreign,
+            table.foreign,
         )
+        if not table.has_ipv6:
+            want = frozenset(route for route in want if route.network.version == 4)
         refused: set[tuple[str, Route]] = set()
-        for route in additions(want, ours):
+        for route in additions(want, table.ours):
             self._change("add", _NEW_ROUTE, CREATE, route, refused)
-        for route in removals(want, ours):
+        for route in removals(want, table.ours):
             self._change("delete", _DELETE_ROUTE, 0, route, refused)
         self._refused = refused
 
@@ -210,11 +211,20 @@ class ExitRoutes:
                 self._tell(verb, route, error)
 
 
-def observe() -> tuple[frozenset[Route], list[Route]]:
-    """The main table: our routes, and the others. OSError: the kernel's."""
+class Table(NamedTuple):
+    """The main table at one time."""
+
+    ours: frozenset[Route]
+    foreign: list[Route]
+    has_ipv6: bool
+
+
+def observe() -> Table:
+    """Read the main table. OSError: the kernel's."""
     ours: set[Route] = set()
     foreign: list[Route] = []
-    for family in _VERSIONS:
+    has_ipv6 = True
+    for family in (socket.AF_INET, socket.AF_INET6):
         try:
             for kind, message in ask(_GET_ROUTE, DUMP, _ROUTE.pack(family, *[0] * 8)):
                 if kind == _NEW_ROUTE:
@@ -222,7 +232,8 @@ def observe() -> tuple[frozenset[Route], list[Route]]:
         except OSError as error:
             if family == socket.AF_INET or error.errno not in _NO_FAMILY:
                 raise
-    return frozenset(ours), foreign
+            has_ipv6 = False
+    return Table(frozenset(ours), foreign, has_ipv6)
 
 
 _NO_FAMILY: Final = frozenset({errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT})

@@ -116,8 +116,12 @@ class Tun:
         if has_ipv6 and ip6_range is not None:
             ip = IPv6Address(int(ip6_range) | self.address.address)
             address6 = IPv6Interface((ip, IPV4_AT + self.address.prefix))
-            add_address6(self.name, address6)
-            self.address6 = address6
+            try:
+                add_address6(self.name, address6)
+            except OSError:
+                _set_ipv6(self.name, "disable_ipv6", "1")
+            else:
+                self.address6 = address6
 
     def fileno(self) -> int:
         """The descriptor, to wait for readability."""

@@ -18,6 +18,7 @@ from typing import cast
 
 import pytest
 
+from lokinet_node.drivers import exit_routes, netlink
 from lokinet_node.drivers.exit_routes import ExitRoutes, observe
 from lokinet_node.drivers.log import Log
 from lokinet_node.drivers.tun import Tun
@@ -260,7 +261,7 @@ def test_a_relay_on_the_link_is_reached_though_the_range_is_narrower(
         routes.keep_relays([])
         assert "dev loki0" in host.run(f"ip route get {SECOND}").stdout
         routes.map([])
-        assert observe()[0] == frozenset()
+        assert observe().ours == frozenset()
         routes.close()
         tun.close()
 
@@ -328,6 +329,50 @@ def test_a_nodes_links_go_past_the_tun_for_as_long_as_they_are_links(
             assert (RELAY in ours) == ("auto-routing" not in options)
             routing.release()
             assert host.run(OURS).stdout == ""
+
+
+def test_a_node_that_fails_says_that_its_guard_stays_and_the_next_that_it_holds_it(
+    world: tuple[Namespace, Namespace], tmp_path: Path
+) -> None:
+    host, _ = world
+    around = Surroundings("/", "/", lambda path: path == "/")
+    text = "[bootstrap]\nseed-node=1\n"
+    config = parse_config([Source("lokinet.ini", text)], Role.CLIENT, around)
+    said_: list[list[str]] = []
+    with host.entered():
+        for is_told in (False, True):
+            log = Log("warn", str(tmp_path / "log"))
+            routing = Routing(config, log)
+            with contextlib.closing(Tun("loki0")) as tun:
+                routing.use_tun(tun)
+                routing.exits_changed([ip_network("::/0")])
+                if is_told:
+                    routing.release()
+                routing.close()
+            said_.append([line.split()[2] for line in log.recent()])
+            log.close()
+    assert said_ == [["routes.ipv6", "routes.left"], ["routes.held", "routes.ipv6"]]
+
+
+def test_a_kernel_without_ipv6_has_nothing_to_close(
+    world: tuple[Namespace, Namespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, _ = world
+
+    def ask(kind: int, flags: int, body: bytes) -> Iterator[tuple[int, bytes]]:
+        if body[0] == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "as such a kernel says")
+        return netlink.ask(kind, flags, body)
+
+    monkeypatch.setattr(exit_routes, "ask", ask)
+    with host.entered(), contextlib.ExitStack() as stack:
+        tun = stack.enter_context(contextlib.closing(Tun("loki0")))
+        routes = stack.enter_context(contextlib.closing(ExitRoutes(_unexpected, has_guard=True)))
+        routes.use_tun(tun.name, carries_ipv6=False)
+        routes.map([ip_network("0.0.0.0/0")])
+        assert "blackhole" in host.run(OURS).stdout
+        assert host.run("ip -6 route show proto 108").stdout == ""
+        routes.release()
 
 
 def _unexpected(verb: str, route: Route, error: OSError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import select
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from lokinet_node.base.addresses import parse_range
+from lokinet_node.drivers import tun as tun_driver
 from lokinet_node.drivers.exit_routes import ExitRoutes
 from lokinet_node.drivers.routes import used_ranges6
 from lokinet_node.drivers.tun import Tun
@@ -209,6 +211,24 @@ def test_a_tun_has_nothing_to_discover(
         assert f"{ALICE}/112" in map(str, used_ranges6())
     drops = carried.pair.drops()
     assert set(drops) <= {"consumer ipv6-local", "provider ipv6-local"}
+
+
+@pytest.mark.parametrize("fails", ["no address", "no setting"])
+def test_a_tun_without_ipv6_says_so(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        if fails == "no setting":
+            return False
+        raise OSError(errno.EACCES, "as a kernel says that has none")
+
+    name = "_prepare_ipv6" if fails == "no setting" else "add_address6"
+    monkeypatch.setattr(tun_driver, name, refuse)
+    with ExitStack() as stack:
+        alone = stack.enter_context(closing(Namespace()))
+        stack.enter_context(alone.entered())
+        tun = stack.enter_context(closing(Tun("loki0", ip6_range=IP6_RANGE)))
+        assert tun.address6 is None
+        assert "inet6" not in alone.run("ip address show loki0").stdout
+        assert "172.16.0.1/16" in alone.run("ip address show loki0").stdout
 
 
 def _unexpected(verb: str, route: Route, error: OSError) -> None:
