@@ -58,12 +58,17 @@ class Exiting:
         naming: Naming,
         clock: Callable[[], Micros],
         patience: Micros,
+        route_problem: Callable[[], str],
     ) -> None:
-        """`patience` is how long a name may take to resolve, and how long an exit to connect."""
+        """`patience` is how long a name may take to resolve, and how long an exit to connect.
+
+        `route_problem` says why the host's routes do not follow what is mapped; empty: they do.
+        """
         self._role = role
         self._naming = naming
         self._clock = clock
         self._patience = patience
+        self._route_problem = route_problem
         self._tries: dict[Remote, asyncio.Future[ExitTried]] = {}
         self._generation = 0
         """Grows when something is unmapped or swapped: what began before is void."""
@@ -150,9 +155,14 @@ class Exiting:
         self._check_generation(generation)
         if len(exits.use.map_) + len(ranges) > MOST_MAPPINGS:
             raise LokinetError(f"at most {MOST_MAPPINGS} ranges can be mapped")
+        before = exits.use.map_.rows()
         for range_ in ranges:
             exits.map(range_, exit_, self._clock())
         self._naming.after()
+        if problem := self._route_problem():
+            exits.use.remove({row: None for row in exits.use.map_.rows() if row not in before})
+            self._naming.after()
+            raise LokinetError(problem)
         return exit_
 
     async def _connected(self, exit_: Exit, name: str, token: str) -> Remote:

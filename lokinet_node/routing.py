@@ -41,6 +41,8 @@ class Routing:
         """Takes over the guard of an earlier run: its bootstrap routers are reached at once."""
         self._log = log
         self._routes: ExitRoutes | None = None
+        self.problem = ""
+        """Why routes do not follow what is mapped now; empty: they do."""
         self._ranges: tuple[Network, ...] = ()
         self._tun = ""
         self._carries_ipv6 = False
@@ -91,6 +93,7 @@ class Routing:
     def exits_changed(self, ranges: Iterable[Network]) -> None:
         """Exactly these ranges are mapped to exits now; none: routes are as without exits."""
         self._ranges = tuple(ranges)
+        self.problem = ""
         routes = self._routes
         if routes is None:
             return
@@ -101,8 +104,8 @@ class Routing:
                     " give one of them a network namespace or auto-routing=0"
                 )
         except (OSError, OperatorError) as error:
-            reason = describe(error) if isinstance(error, OSError) else str(error)
-            self._log.error("routes.failed", reason=reason)
+            self.problem = describe(error) if isinstance(error, OSError) else str(error)
+            self._log.error("routes.failed", reason=self.problem)
         else:
             self._log.info("routes.changed", ranges=len(self._ranges))
             self._warn_of_ipv6()

@@ -110,7 +110,8 @@ class Wiring:
             self.role.exits.start(exits.mappings, exits.tokens, clock())
         own = self.tun.address if self.tun is not None else None
         self._naming = Naming(config, self.node, self.role, own, clock)
-        self._exiting = Exiting(self.role, self._naming, clock, config.network.resolve_timeout)
+        patience = config.network.resolve_timeout
+        self._exiting = Exiting(self.role, self._naming, clock, patience, lambda: routing.problem)
         self._methods = Methods(config, self.node, self.role, clock, log)
         upstream = config.dns.upstream
         self._resolver = Resolver(

@@ -14,7 +14,7 @@ Effects: ExitTried, ExitsChanged, ExitUp, ExitDown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeGuard
 
@@ -154,6 +154,8 @@ class _Use:
     """When the attempt that is under way ends; None: there is none."""
     is_asked: bool = False
     """That attempt's question is out."""
+    former: str = field(default="", repr=False)
+    """The token before that attempt; empty: there was none."""
     is_up: bool = False
     bad_since: Micros | None = None
     next_try: Micros = 0
@@ -218,8 +220,13 @@ class Exits:
             self.map(range_, exit_or_none, now)
 
     def attempt(self, exit_: Remote, token: str, until: Micros, now: Micros) -> None:
-        """Connect an exit, with this token from now on if it is not empty; an ExitTried follows."""
+        """Connect an exit, with this token if it is not empty; an ExitTried follows.
+
+        A token that led to nothing is forgotten: what is mapped goes on with the one before.
+        """
         use = self._use(exit_, now)
+        if use.until is None:
+            use.former = self.tokens.get(exit_, "")
         use.until, use.is_asked, use.problem = until, False, ""
         if token:
             self._keep_token(exit_, token)
@@ -243,6 +250,12 @@ class Exits:
             # Nothing was mapped: a guard that an earlier run left may wait for this.
             self._note(ExitsChanged(()))
         return gone
+
+    def remove(self, mappings: Iterable[tuple[ExitRange, Exit | None]]) -> None:
+        """Take just these mappings away, which are there."""
+        self.map_.remove(mappings)
+        self._drop_unused()
+        self._changed()
 
     def swap(self, old: Exit, new: Exit, now: Micros) -> list[ExitRange]:
         """Put an exit in the place of another; the ranges it gets, none: the old has none."""
@@ -268,9 +281,9 @@ class Exits:
             return
         self._review(use, now)
         if use.is_asked and use.look.way is Way.OPEN and not reason:
-            self._tried(use, None, "")
+            self._tried(use, None, "", now)
         elif use.is_asked and use.look.way is Way.REFUSED:
-            self._tried(use, Failure.REFUSED, use.look.reason)
+            self._tried(use, Failure.REFUSED, use.look.reason, now)
 
     def failed(self, remote: Remote, reason: str, now: Micros) -> None:
         """No session with a remote came about."""
@@ -281,7 +294,7 @@ class Exits:
         self._review(use, now)
         if use.is_asked:
             failure = Failure.NOT_FOUND if reason == NO_INTROSET else Failure.NO_FLOW
-            self._tried(use, failure, reason)
+            self._tried(use, failure, reason, now)
 
     def named(self, name: str, answer: NameAnswer, now: Micros) -> None:
         """What a name stands for; one of ours gives its ranges and its token to the address."""
@@ -321,6 +334,8 @@ class Exits:
 
     def _keep_token(self, exit_: Exit, token: str) -> None:
         self.tokens[exit_] = token
+        if not token:
+            del self.tokens[exit_]
         if is_remote(exit_):
             self._ways.use_token(exit_, token)
 
@@ -357,7 +372,8 @@ class Exits:
         """Dial or ask where that is due; end an attempt whose time is over."""
         way = use.look.way
         if use.until is not None and now >= use.until:
-            self._tried(use, Failure.NO_PATH if way is Way.BARRED else Failure.NO_FLOW, use.problem)
+            failure = Failure.NO_PATH if way is Way.BARRED else Failure.NO_FLOW
+            self._tried(use, failure, use.problem, now)
         elif way is Way.BARRED:
             pass
         elif use.until is not None and not use.is_asked:
@@ -371,10 +387,14 @@ class Exits:
             use.next_try = now + PROBE_PAUSE
             self._ways.connect(exit_, now)
 
-    def _tried(self, use: _Use, failure: Failure | None, reason: str) -> None:
+    def _tried(self, use: _Use, failure: Failure | None, reason: str, now: Micros) -> None:
         """An attempt is over; an exit that is not mapped is of no more use."""
         assert is_remote(use.exit), "names are not attempted"
         use.until, use.is_asked = None, False
+        if failure is not None and self.tokens.get(use.exit, "") != use.former:
+            self._keep_token(use.exit, use.former)
+            if failure is Failure.REFUSED and use.exit in self.map_.exits():
+                self._ways.authorise(use.exit, now)
         self._note(ExitTried(use.exit, failure, reason))
         self._drop_unused()
 

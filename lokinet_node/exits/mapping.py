@@ -27,6 +27,8 @@ from lokinet_node.exits.exit_range import ExitRange, number_of, parse_exit_range
 from lokinet_node.netdb.chance import Chooser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.session.addresses import Remote
 
@@ -103,12 +105,17 @@ class ExitMap:
     def unmap(self, range_: ExitRange) -> list[ExitRange]:
         """Take away every mapping whose range lies in this one; their ranges, each once."""
         gone = [key for key in self._mappings if range_.covers(key[0])]
-        for key in gone:
+        self.remove(gone)
+        return list(dict.fromkeys(one for one, _ in gone))
+
+    def remove(self, mappings: Iterable[tuple[ExitRange, Exit | None]]) -> None:
+        """Take just these away, which are there."""
+        count = len(self._mappings)
+        for key in mappings:
             del self._mappings[key]
-        if gone:
+        if len(self._mappings) < count:
             self._down &= self.exits()
             self._flush()
-        return list(dict.fromkeys(one for one, _ in gone))
 
     def swap(self, old: Exit, new: Exit) -> list[ExitRange]:
         """Put one exit wherever another one is; the ranges it gets, none if the old has none."""

@@ -52,7 +52,10 @@ class ServedNode:
         config = load(str(ini), Role.CLIENT)
         self.naming = Naming(config, machine.node, machine.role, TUN, clock)
         self.naming.after = lambda: world.network.poke(machine.address)
-        self.exiting = Exiting(machine.role, self.naming, clock, 5 * SECOND)
+        self.route_problem = ""
+        self.exiting = Exiting(
+            machine.role, self.naming, clock, 5 * SECOND, lambda: self.route_problem
+        )
 
     def handlers(self) -> dict[str, Handler]:
         def halt(_params: dict[str, Any]) -> str:

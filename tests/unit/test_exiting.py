@@ -151,6 +151,18 @@ def test_two_who_want_the_same_exit_both_get_it(bench: Bench) -> None:
     assert len(bench.call("list_exits")) == 2
 
 
+def test_what_the_hosts_routes_cannot_follow_is_not_mapped(bench: Bench) -> None:
+    one, two = str(bench.one.remote), str(bench.two.remote)
+    assert bench.call("map_exit", address=one, ip_range=["10.0.0.0/8", "::/0"]) == "OK"
+    bench.node.route_problem = "another node of this host leads exits' ranges through its tun"
+    ranges = ["::/0", "203.0.113.0/24"]
+    assert bench.call("map_exit", address=two, ip_range=ranges) == (
+        f"error: {bench.node.route_problem}"
+    )
+    bench.node.route_problem = ""
+    assert bench.call("list_exits") == {"10.0.0.0/8": one, "::/0": one}
+
+
 def test_status_shows_exits_and_hides_tokens(bench: Bench) -> None:
     one = str(bench.one.remote)
     assert bench.call("map_exit", address=one, token="s3cret") == "OK"

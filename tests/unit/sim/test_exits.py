@@ -285,6 +285,10 @@ def test_a_wrong_token_is_refused_with_the_exits_reason_and_the_right_one_is_not
     assert attempt(world, alice, exit_.remote, "sesame") == ExitTried(exit_.remote)
     ping(alice, 2)
     world.wait(lambda: replies(alice) == [2], 5, "an answer")
+    refused = attempt(world, alice, exit_.remote, "worse")
+    assert refused == ExitTried(exit_.remote, Failure.REFUSED, "access not permitted")
+    world.wait(lambda: way(alice, exit_.remote) is Way.OPEN, 5, "it goes on with the good token")
+    assert alice.role.exits.use.tokens == {exit_.remote: "sesame"}
     exit_.kill()
     exit_.start()
     provide(exit_)
