@@ -1,8 +1,8 @@
 """An exit's side of its clients: who is served, what is refused, and how they hear of it.
 
 A refused packet is counted by reason and by client. Its sender gets ICMP *administratively
-prohibited* in the name of the destination, at once, and at most once a second a hint that says
-why; both are metered by client, so that nobody makes an exit work by being refused.
+prohibited* in the name of the destination, at once, and a hint that says why; both are metered by
+client, so that nobody makes an exit work by being refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.errors import WireError
-from lokinet_node.base.units import SECOND, Micros
 from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.services import PORTED
 from lokinet_node.path.meter import Bucket
@@ -22,6 +21,7 @@ from lokinet_node.wire import ip6
 from lokinet_node.wire.ip import FRAGMENT_OFFSET, PROHIBITED, icmp_unreachable
 
 if TYPE_CHECKING:
+    from lokinet_node.base.units import Micros
     from lokinet_node.exits.policy import Policy
     from lokinet_node.session.addresses import Remote
     from lokinet_node.session.exit_rows import ExitRun
@@ -32,7 +32,9 @@ MOST_CLIENTS: Final = 4096
 ANSWER_RATE: Final = 50
 ANSWER_BURST: Final = 100
 """ICMP errors for one client: a second, and at once."""
-HINT_PAUSE: Final[Micros] = SECOND
+HINT_RATE: Final = 1
+HINT_BURST: Final = 8
+"""Messages that say why, for one client: a second, and at once."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Client:
     """Passed on."""
     refused: dict[Refusal, int] = field(default_factory=dict)
     answers: Bucket = field(default_factory=lambda: Bucket(ANSWER_RATE, ANSWER_BURST))
-    hinted: Micros = 0
+    hints: Bucket = field(default_factory=lambda: Bucket(HINT_RATE, HINT_BURST))
     times: int = 0
     """Refused since the last hint."""
 
@@ -102,8 +104,7 @@ class ExitProvider:
         client.times += run.rows
         if client.answers.take(now):
             self._answer(remote, plain, run.first, mapped)
-        if now >= client.hinted + HINT_PAUSE:
-            client.hinted = now
+        if client.hints.take(now):
             port = int.from_bytes(run.ports[2:], "big") if run.protocol in PORTED else 0
             hint = Refused(refusal, run.protocol, port, run.destination, client.times)
             self._hints.append((remote, hint))

@@ -15,8 +15,8 @@ from lokinet_node.exits.provider import ExitProvider
 from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.status_auth import gate_status, session_auth
-from lokinet_node.node.status_exit import provider_status, refusal_rows
 from lokinet_node.node.status_exits import auth_codes, exit_map, exits_status
+from lokinet_node.node.status_provider import provider_status, refusal_rows
 from lokinet_node.node.traffic import Drop as TunDrop
 from lokinet_node.path.owned import Path
 from lokinet_node.path.pump import Drop as PathDrop

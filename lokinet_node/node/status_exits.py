@@ -8,7 +8,7 @@ from lokinet_node.base.ids import LokiAddress
 from lokinet_node.crypto.kdf import blake2s
 from lokinet_node.exits.consumer import is_remote
 from lokinet_node.node.config_consumer import NO_EXIT
-from lokinet_node.node.status_exit import refusal_rows
+from lokinet_node.node.status_provider import refusal_rows
 
 if TYPE_CHECKING:
     from lokinet_node.exits.consumer import Exits

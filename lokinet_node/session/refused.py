@@ -2,18 +2,22 @@
 
     refused   reason 1 | protocol 1 | port 2 | destination 4 or 16 | times 4
 
-It explains in a status what the ICMP error beside it made an application feel. An exit sends one
-a second at most; `times` counts what was refused since the last one. docs/wire.md, section 8.
+It explains in a status what the ICMP error beside it made an application feel. An exit sends few
+of them, one a second in the long run; `times` counts what was refused since the last one.
+docs/wire.md, section 8.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from struct import Struct
 from typing import Final
 
 from lokinet_node.base.errors import WireError
+from lokinet_node.base.units import Micros
 
+MOST_KEPT: Final = 8
 MOST_TIMES: Final = 0xFFFFFFFF
 _HEAD: Final = Struct("!BBH")
 _TIMES: Final = Struct("!I")
@@ -47,3 +51,24 @@ def decode_refused(data: bytes) -> Refused:
     reason, protocol, port = _HEAD.unpack_from(data)
     destination = data[_HEAD.size : -_TIMES.size]
     return Refused(reason, protocol, port, destination, _TIMES.unpack(data[-_TIMES.size :])[0])
+
+
+class RefusalLog:
+    """What an exit said last, the same thing once; oldest first."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[Refused, tuple[Micros, int]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Micros, Refused]]:
+        for refused, (when, times) in self._kept.items():
+            yield when, replace(refused, times=times)
+
+    def note(self, refused: Refused, now: Micros) -> None:
+        """One more hint."""
+        same = replace(refused, times=0)
+        _, times = self._kept.pop(same, (now, 0))
+        self._kept[same] = now, times + refused.times
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]

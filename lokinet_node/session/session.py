@@ -7,7 +7,6 @@ which does all that is due and says in `deadline` when it wants the next one. do
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.errors import WireError
@@ -32,7 +31,7 @@ from lokinet_node.session.messages import (
     decode_message,
 )
 from lokinet_node.session.outlet import Outlet, Sending
-from lokinet_node.session.refused import Refused
+from lokinet_node.session.refused import RefusalLog, Refused
 from lokinet_node.session.routes import PIVOTS_WANTED, RouteBook, own_introductions
 from lokinet_node.session.states import Closed, Connecting, Established, State
 from lokinet_node.session.verdict import Condition, Verdict, judge
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from lokinet_node.wire.introset import Introduction, Introset
     from lokinet_node.wire.offer import Offer
 
-MOST_REFUSALS: Final = 4
 UNCONFIRMED_LIFE: Final[Micros] = MINUTE
 """A caller that does not use its keys is forgotten after this."""
 MOST_UNCONFIRMED: Final = 4
@@ -112,7 +110,7 @@ class Session:
         self.announcer = Announcer()
         self.watch = Watch(home.entropy, now)
         self.dial: Dial | None = None
-        self.refusals: deque[tuple[Micros, Refused]] = deque(maxlen=MOST_REFUSALS)
+        self.refusals = RefusalLog()
         """What an exit said last about packets it did not pass on."""
         self._home = home
         self._outlet = Outlet(remote, home, self.epochs, self.book)
@@ -269,7 +267,7 @@ class Session:
             case AuthResult():
                 self.admission.answered(message, now)
             case Refused():
-                self.refusals.append((now, message))
+                self.refusals.note(message, now)
 
     def authorise(self, now: Micros) -> None:
         """Ask the remote to let us in; an Authorised will follow."""

@@ -10,15 +10,16 @@ from lokinet_node.base.addresses import parse_range
 from lokinet_node.base.units import SECOND
 from lokinet_node.exits.exit_range import parse_exit_range
 from lokinet_node.exits.policy import Policy, Rules
-from lokinet_node.exits.provider import ANSWER_BURST, MOST_CLIENTS, ExitProvider
+from lokinet_node.exits.provider import ANSWER_BURST, HINT_BURST, MOST_CLIENTS, ExitProvider
 from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.services import parse_service
 from lokinet_node.node.config_exit import ExitConfig
-from lokinet_node.node.status_exit import provider_status, refusal_rows
+from lokinet_node.node.status_provider import provider_status, refusal_rows
 from lokinet_node.providing import LOOK_PAUSE, Providing, own_ranges
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.exit_rows import exit_runs
 from lokinet_node.session.plaintexts import TYPE_EXIT4, Plaintexts
+from lokinet_node.session.refused import MOST_KEPT, RefusalLog, Refused
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.packets import delivered, echo, ipv4, udp
 from lokinet_node.wire.ip import ICMP
@@ -61,16 +62,30 @@ def test_what_is_refused_is_answered_in_the_name_of_its_destination() -> None:
     assert provider.take_answers() == []
 
 
-def test_a_hint_says_why_once_a_second_and_counts_the_rest() -> None:
+def test_hints_say_why_and_count_what_they_leave_out() -> None:
     provider = ExitProvider(Policy(RULES))
-    for _ in range(5):
+    for _ in range(HINT_BURST + 5):
         ask(provider, CLOSED)
+    hints = provider.take_hints()
+    assert [(who, hint.reason, hint.times) for who, hint in hints] == [
+        (client(), Refusal.DENIED_RANGE, 1)
+    ] * HINT_BURST
     ask(provider, OPEN, port=25, now=NOW + SECOND)
-    (first, second) = provider.take_hints()
-    assert (first[0], first[1].reason, first[1].times) == (client(), Refusal.DENIED_RANGE, 1)
-    assert (second[1].reason, second[1].protocol, second[1].port) == (Refusal.DENIED_PORT, 17, 25)
-    assert (second[1].destination, second[1].times) == (OPEN, 5)
+    ((_, later),) = provider.take_hints()
+    assert (later.reason, later.protocol, later.port) == (Refusal.DENIED_PORT, 17, 25)
+    assert (later.destination, later.times) == (OPEN, 6)
     assert provider.take_hints() == []
+
+
+def test_a_client_keeps_what_it_was_told_the_same_thing_once() -> None:
+    log = RefusalLog()
+    for number in range(MOST_KEPT + 2):
+        log.note(Refused(2, 6, number, OPEN, 1), number)
+    log.note(Refused(2, 6, 5, OPEN, 40), 100)
+    assert [(when, hint.port, hint.times) for when, hint in log] == [
+        *((number, number, 1) for number in range(2, MOST_KEPT + 2) if number != 5),
+        (100, 5, 41),
+    ]
 
 
 def test_being_refused_makes_an_exit_work_only_so_much() -> None:
@@ -182,7 +197,7 @@ def test_a_client_hears_at_once_and_its_status_says_why(
     assert quoted[20:24] == (4000).to_bytes(2, "big") * 2
     assert not exit_.inbox, "nothing left"
     session = alice.role.sessions.by_remote[exit_.role.address]
-    world.wait(lambda: bool(session.refusals), 1, "a hint")
+    world.wait(lambda: any(session.refusals), 1, "a hint")
     (row,) = refusal_rows(session)
     assert row["reason"] == "denied-range"
     assert (row["destination"], row["service"], row["times"]) == (
