@@ -130,6 +130,7 @@ class Ledger:
         self._key = entropy(_KEY_SIZE)
         self._tabs: dict[LokiAddress, Tab] = {}
         self._looked: Micros = 0
+        self._is_calm = True
         if stored is not None:
             self._load(stored)
 
@@ -161,24 +162,27 @@ class Ledger:
         self._looked = now
         self.is_due = False
         self._tabs = {remote: tab for remote, tab in self._tabs.items() if remote in present}
-        present_accounts = {account for tab in self._tabs.values() for account in tab.accounts}
-        for account in (*self.clients.values(), *self.tokens.values()):
-            is_on = account in present_accounts
-            if is_on and account.is_on and not account.spent():
+        for account in self._on_tabs():
+            if account.is_on and not account.spent():
                 account.time += step
-            if is_on:
-                account.last = now
-            account.is_on = is_on
+            account.last = now
         ended = [(remote, tab.spent()) for remote, tab in self._tabs.items() if tab.spent()]
         for remote, _ in ended:
             del self._tabs[remote]
+        on = self._on_tabs()
+        for account in (*self.clients.values(), *self.tokens.values()):
+            account.is_on = account in on
+        self._is_calm = not on
         return ended
+
+    def _on_tabs(self) -> set[Account]:
+        return {account for tab in self._tabs.values() for account in tab.accounts}
 
     def deadline(self) -> Micros | None:
         """When to `look` again; None while nobody is metered."""
         if self.is_due:
             return 0
-        return self._looked + LOOK_PAUSE if self._tabs else None
+        return None if self._is_calm and not self._tabs else self._looked + LOOK_PAUSE
 
     def dump(self) -> bytes:
         """What is to outlive the process; no token, no rate."""

@@ -45,6 +45,7 @@ def test_all_who_bring_a_token_share_it() -> None:
     assert other.take(1, 600, NOW) == 1
     reason = "the token's quota of 1000 bytes is used up"
     assert sorted(one.look(HERE, NOW)) == [(ALICE, reason), (BOB, reason)]
+    assert not any(account.is_on for account in one.clients.values())
 
 
 def test_time_runs_while_somebody_is_there_and_once_for_a_shared_token() -> None:
@@ -71,9 +72,13 @@ def test_who_lost_leave_for_another_reason_uses_no_time() -> None:
     one.open(ALICE, "", NOW)
     one.look(HERE, NOW)
     one.look(HERE, NOW + SECOND)
+    assert one.clients[ALICE].is_on
     one.leave(ALICE)
+    assert one.deadline() is not None, "it is shown as there"
     for second in range(2, 20):
         assert one.look(HERE, NOW + second * SECOND) == []
+    assert not one.clients[ALICE].is_on
+    assert one.deadline() is None
     assert one.clients[ALICE].time == SECOND
 
 
