@@ -234,9 +234,7 @@ class Sessions:
             self.drops[Drop.NO_WAY_BACK] += 1
             return
         session = self.by_remote.get(caller.remote)
-        if caller.remote == self.address or (
-            session is None and len(self.by_remote) >= MOST_SESSIONS
-        ):
+        if caller.remote == self.address or (session is None and not self._has_room(now)):
             self.drops[Drop.BUSY] += 1
             return
         if session is None:
@@ -250,6 +248,16 @@ class Sessions:
         epoch.answer = message
         self._reception.remember(body, opening.date, epoch)
         home.effects.append(SendCell(back, message))
+
+    def _has_room(self, now: Micros) -> bool:
+        """For one more caller: those who were not let in make room for it, oldest first."""
+        if len(self.by_remote) < MOST_SESSIONS:
+            return True
+        strangers = (one for one in self.by_remote.values() if not one.admission.is_welcome)
+        stranger = next(strangers, None)
+        if stranger is not None:
+            stranger.close(CloseReason.IDLE, now)
+        return stranger is not None
 
     def _repeat(self, path: OwnPath, epoch: Epoch) -> None:
         """A copy of a message 1: the same answer, as long as nobody has used the keys."""

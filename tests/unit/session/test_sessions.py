@@ -27,6 +27,7 @@ from lokinet_node.session.streams import (
 )
 from lokinet_node.wire.introset import Introduction, Introset
 from tests.unit.session.shuttle import NETID, Client, FakePath, World, join, pivot, session_of
+from tests.unit.session.test_admission import Nobody
 
 pytestmark = pytest.mark.usefixtures("sealed_once")
 
@@ -135,6 +136,26 @@ def test_the_sessions_of_strangers_are_limited(monkeypatch: pytest.MonkeyPatch) 
         service.deliver(path, knock(world, introset, path, seed=seed))
     assert len(service.sessions.by_remote) == 3
     assert service.dropped() == {Drop.BUSY: 2}
+
+
+def test_strangers_make_room_for_the_next_caller_and_guests_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
+    world = World()
+    service = Client(world, 1, (1,))
+    service.sessions.keep_door(Nobody())
+    introset, path = service.publish(), service.paths[0]
+    for seed in range(50, 53):
+        service.deliver(path, knock(world, introset, path, seed=seed))
+    first, second, third = service.sessions.by_remote.values()
+    first.admission.is_welcome = True
+    service.deliver(path, knock(world, introset, path, seed=53))
+    left = list(service.sessions.by_remote.values())
+    assert left[:2] == [first, third]
+    assert second not in left
+    assert len(left) == 3
+    assert not service.dropped()
 
 
 def test_a_caller_that_cannot_be_answered_or_calls_itself_is_dropped() -> None:
