@@ -107,7 +107,9 @@ class Routing:
             self.problem = describe(error) if isinstance(error, OSError) else str(error)
             self._log.error("routes.failed", reason=self.problem)
         else:
-            self._log.info("routes.changed", ranges=len(self._ranges))
+            if routes.refused:
+                self.problem = f"the kernel refused {routes.refused} routes; the log says why"
+            self._log.info("routes.changed", ranges=len(self._ranges), refused=routes.refused)
             self._warn_of_ipv6()
 
     def _warn_of_ipv6(self) -> None:

@@ -116,6 +116,11 @@ class ExitRoutes:
         """What is mapped."""
         return self._ranges
 
+    @property
+    def refused(self) -> int:
+        """How many routes the kernel did not take, or did not give up, when it was asked last."""
+        return len(self._refused)
+
     def use_tun(self, name: str, *, carries_ipv6: bool) -> None:
         """Where mapped ranges lead."""
         self._tun = socket.if_nametoindex(name)

@@ -279,10 +279,12 @@ def test_what_the_kernel_refuses_is_told_once(world: tuple[Namespace, Namespace]
         routes.map([ip_network("203.0.113.0/24")])
         routes.mend()
         assert told == [("add", "203.0.113.0/24")]
+        assert routes.refused == 1
         assert send(host, SERVER, b"in clear") == errno.EINVAL
         host.run("ip link set loki0 up")
         routes.heard()
         routes.mend()
+        assert routes.refused == 0
         assert "dev loki0" in host.run(f"ip route get {SERVER}").stdout
         routes.release()
         routes.close()
