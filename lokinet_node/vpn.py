@@ -25,7 +25,7 @@ FAILED: Final = 1
 MISUSED: Final = 3
 INTERRUPTED: Final = 130
 
-ANSWER_S: Final = 75.0
+ANSWER_S: Final = 120.0
 """Longest wait for an answer: the node gives up on an exit after a name, a dial and a decision."""
 MOST_ANSWER: Final = 1 << 20
 """Bytes of one answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -158,6 +159,22 @@ def test_somebody_else_at_the_socket_is_noticed(tmp_path: Path, answer: bytes, s
         thread.join()
     assert (done.code, done.stdout) == (1, "")
     assert said in done.stderr
+
+
+def test_ctrl_c_ends_the_wait_and_says_what_may_follow(tmp_path: Path) -> None:
+    path = str(tmp_path / "slow.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen()
+        command = module("lokinet_node.vpn", "--up", "--exit", NOBODY, "--rpc", path)
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()
+            with connection:
+                assert b"llarp.map_exit" in connection.recv(1 << 16)
+                process.send_signal(signal.SIGINT)
+                _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == "interrupted; --down undoes what the node may still be doing\n"
 
 
 # --- with a node
