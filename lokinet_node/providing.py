@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.addresses import Range, is_bogon, parse_ipv4
@@ -55,7 +56,9 @@ class Providing:
         """Look at the addresses of the machine, if it is time."""
         if now >= self._looked + LOOK_PAUSE:
             self._looked = now
-            self._policy.stand_in(self._own())
+            # a kernel that does not answer now is asked again: what was seen last counts
+            with suppress(OSError):
+                self._policy.stand_in(self._own())
 
     def _own(self) -> list[ExitRange]:
         four = own_ranges(used_ranges(), self._tun, self._underlay)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import FROM_EXIT, TO_EXIT
-from lokinet_node.exits.door6 import FROM_EXIT6
+from lokinet_node.exits.door6 import FROM_EXIT6, TO_EXIT6
 from lokinet_node.session.messages import encode_message
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
 from lokinet_node.session.plaintexts import (
@@ -35,7 +35,7 @@ from lokinet_node.session.plaintexts import (
     Plaintexts,
 )
 from lokinet_node.wire import ip6
-from lokinet_node.wire.ip import HOST_UNKNOWN, PROHIBITED, icmp_unreachable
+from lokinet_node.wire.ip import HOST_UNKNOWN, HOST_UNREACHABLE, PROHIBITED, icmp_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from lokinet_node.session.streams import ReceiveStream, SendStream
 
 _DESTINATION: Final = slice(VNET_HEADER + 16, VNET_HEADER + 20)
+_DIALLED: Final = frozenset({0, TO_EXIT, TO_EXIT6})
+"""Packets for which a session is opened. An exit dials nobody: what the internet sends to a client
+that is gone is answered in its place."""
 WAITING_PACKETS: Final = 32
 """Packets kept for one remote while its session is being set up; the oldest go first."""
 WAITING_REMOTES: Final = 256
@@ -186,6 +189,9 @@ class Traffic:
         if flow is None or flow.sending() is None:
             if flow is not None and flow.is_refused(now):
                 self._prohibit(buffer, size)
+            elif flow is None and side not in _DIALLED:
+                self.drops[Drop.NO_REMOTE] += 1
+                self._unreachable(buffer, size, HOST_UNREACHABLE)
             else:
                 self._wait(remote, buffer[:size], now)
             return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from lokinet_node.base.addresses import parse_range
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import Door
+from lokinet_node.exits.policy import Policy, Rules
+from lokinet_node.exits.provider import ExitProvider
 from lokinet_node.node.traffic import WAITING_PACKETS, WAITING_REMOTES, Drop, Guard, Traffic
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.merge import Merger
@@ -110,6 +112,23 @@ def test_a_packet_of_more_segments_than_the_arena_has_rows_fills_it_repeatedly()
     bench.traffic.flush(NOW)
     assert [count for count, _ in flow.bursts] == [ROWS, ROWS, 1 + 101 - 2 * ROWS]
     assert bench.drops() == {}
+
+
+def test_an_exit_does_not_dial_clients_that_are_gone() -> None:
+    bench = Bench()
+    door = bench.traffic.door = Door(bench.traffic.addresses.own)
+    door.provider = ExitProvider(Policy(Rules()))
+    target = bench.traffic.addresses.assign(bench.remote(1))
+    assert target is not None
+    read = read_of(udp(bytes((192, 0, 2, 7)), target, b"late"))
+    bench.traffic.packet(read, len(read), NOW)
+    assert bench.wanted == []
+    assert bench.drops() == {"NO_REMOTE": 1}
+    (error,) = (delivered(packet, 0) for packet in bench.written)
+    assert (error.source, error.target) == (target, bytes((192, 0, 2, 7)))
+    assert error.content[:2] == bytes((3, 1))
+    bench.send(1)
+    assert bench.wanted == [bench.remote(1)], "its own packets still open a session"
 
 
 def test_what_waits_for_a_flow_goes_in_order_when_it_is_ready() -> None:
