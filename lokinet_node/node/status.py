@@ -16,7 +16,7 @@ from lokinet_node.link.links import Drop as LinkDrop
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.status_auth import gate_status, session_auth
 from lokinet_node.node.status_exits import auth_codes, exit_map, exits_status
-from lokinet_node.node.status_provider import provider_status, refusal_rows
+from lokinet_node.node.status_provider import offer_status, provider_status, refusal_rows
 from lokinet_node.node.traffic import Drop as TunDrop
 from lokinet_node.path.owned import Path
 from lokinet_node.path.pump import Drop as PathDrop
@@ -162,6 +162,7 @@ def client_report(node: Node, role: ClientRole, now: Micros) -> dict[str, Any]:
                 {"router": format_snode(one.router), "expiresAt": one.expires_s * 1000}
                 for one in introductions
             ],
+            **offer_status(role.offer),
         },
         "remoteSessions": session_rows(node, role),
         "snodeSessions": [

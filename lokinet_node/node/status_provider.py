@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from lokinet_node.exits.exit_range import ExitRange
 from lokinet_node.exits.refusals import reason_sentence, reason_word
 from lokinet_node.exits.services import ANY_PORT, PORTED, Service
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from lokinet_node.exits.provider import ExitProvider
     from lokinet_node.session.addresses import AddressMap
     from lokinet_node.session.session import Session
+    from lokinet_node.wire.offer import Offer
 
 
 def provider_status(provider: ExitProvider, addresses: AddressMap) -> dict[str, Any]:
@@ -34,6 +36,16 @@ def provider_status(provider: ExitProvider, addresses: AddressMap) -> dict[str, 
         "packets": provider.packets,
         "refused": {reason.word: count for reason, count in provider.refused.items() if count},
         "clients": rows,
+    }
+
+
+def offer_status(offer: Offer) -> dict[str, Any]:
+    """What the own introset says of an exit, under Lokinet's names; `exitPolicy` None: no exit."""
+    ranges = [str(ExitRange(*one)) for one in offer.ranges]
+    protocols = [str(Service(protocol, port or ANY_PORT)) for protocol, port in offer.services]
+    return {
+        "advertisedRanges": ranges,
+        "exitPolicy": {"ranges": ranges, "protocols": protocols} if offer.is_exit else None,
     }
 
 

@@ -14,7 +14,7 @@ from lokinet_node.exits.provider import ANSWER_BURST, HINT_BURST, MOST_CLIENTS, 
 from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.services import parse_service
 from lokinet_node.node.config_exit import ExitConfig
-from lokinet_node.node.status_provider import provider_status, refusal_rows
+from lokinet_node.node.status_provider import offer_status, provider_status, refusal_rows
 from lokinet_node.providing import LOOK_PAUSE, Providing, own_ranges
 from lokinet_node.session.addresses import AddressMap, Remote
 from lokinet_node.session.exit_rows import exit_runs
@@ -23,6 +23,7 @@ from lokinet_node.session.refused import MOST_KEPT, RefusalLog, Refused
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.packets import delivered, echo, ipv4, udp
 from lokinet_node.wire.ip import ICMP
+from lokinet_node.wire.offer import NO_OFFER, Offer
 from tests.unit.exits.test_door import OneExit
 
 OPEN, CLOSED = bytes((192, 0, 2, 7)), bytes((192, 0, 2, 8))
@@ -154,6 +155,15 @@ def test_a_status_counts_by_reason_and_client() -> None:
                 "refused": {"denied-range": 1, "denied-port": 1},
             }
         ],
+    }
+
+
+def test_a_status_shows_what_the_introset_says() -> None:
+    assert offer_status(NO_OFFER) == {"advertisedRanges": [], "exitPolicy": None}
+    offer = Offer(True, False, ((0xFFFF << 32 | 0xC0000200, 120),), ((6, 443), (17, 0)))
+    assert offer_status(offer) == {
+        "advertisedRanges": ["192.0.2.0/24"],
+        "exitPolicy": {"ranges": ["192.0.2.0/24"], "protocols": ["tcp/443", "udp"]},
     }
 
 

@@ -109,7 +109,9 @@ def test_a_node_that_has_just_started_is_not_ready() -> None:
     assert summary(lone.node, lone.role, 0, now)["networkReady"] is False
     world.run(2)
     service = client_report(alice.node, alice.role, world.network.now)["services"]["default"]
-    assert service["introset"] == {"published": 0, "holders": 0, "intros": []}
+    seen = service["introset"]
+    assert (seen["published"], seen["holders"], seen["intros"]) == (0, 0, [])
+    assert seen["exitPolicy"] is None
     assert service["pathProblem"] == "1 usable routers, a path has 4 hops"
     assert summary(lone.node, lone.role, 0, world.network.now)["networkReady"] is False
 
