@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from lokinet_node.base.errors import LokinetError, NameSyntaxError
 from lokinet_node.base.names import SNODE_SUFFIX
 from lokinet_node.base.units import SECOND
-from lokinet_node.exits.consumer import ExitTried, Failure
 from lokinet_node.exits.exit_range import EVERYTHING, ExitRange, parse_exit_range
 from lokinet_node.exits.mapping import MOST_MAPPINGS
+from lokinet_node.exits.ways import ExitTried, Failure
 from lokinet_node.node.client import ClientRole
 from lokinet_node.node.config_consumer import parse_exit
 from lokinet_node.node.status_exits import exit_map

@@ -15,8 +15,8 @@ from lokinet_node.base.errors import OperatorError
 from lokinet_node.dns.inside import Inside
 from lokinet_node.drivers.exit_routes import ExitRoutes, describe
 from lokinet_node.drivers.keyfiles import read_contacts
-from lokinet_node.exits.consumer import ExitsChanged
 from lokinet_node.exits.routes import covered
+from lokinet_node.exits.ways import ExitsChanged
 from lokinet_node.link.events import LinkDown
 from lokinet_node.node.config import Role
 

@@ -9,18 +9,28 @@ Rules:
   and destinations move to another exit where there is one. It is up again when it answers;
 - the name of an exit stands in its place until its address is known; nothing leaves meanwhile.
 
-Effects: ExitTried, ExitsChanged, ExitUp, ExitDown.
+Effects: ExitTried, ExitsChanged, ExitUp, ExitDown (exits/ways.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from lokinet_node.base.units import MILLISECOND, SECOND, Micros
 from lokinet_node.exits.exit_range import ExitRange
 from lokinet_node.exits.mapping import Exit, ExitMap
+from lokinet_node.exits.ways import (
+    UNKNOWN,
+    ExitDown,
+    ExitsChanged,
+    ExitTried,
+    ExitUp,
+    Failure,
+    Look,
+    Way,
+    Ways,
+)
 from lokinet_node.ons.verdict import Found
 from lokinet_node.session.addresses import Remote, remote_loki
 from lokinet_node.wire.ip import HOST_UNKNOWN, HOST_UNREACHABLE, PROHIBITED
@@ -43,105 +53,6 @@ PROBE_PAUSE: Final[Micros] = 15 * SECOND
 """Between two questions to an exit whether it is still there, though nothing is sent to it."""
 NO_INTROSET: Final = "no introset"
 """Why a session fails that leads nowhere (session/session.py)."""
-
-
-class Way(Enum):
-    """How an exit can be reached; the values are what the status shows."""
-
-    BARRED = "waiting for paths"
-    """There is nothing to reach anybody with."""
-    NONE = "connecting"
-    """No session, or one without a route."""
-    SILENT = "silent"
-    """There is a route, and nothing has come back for a while."""
-    ASKING = "asking"
-    """The exit has not said yet whether it lets us in."""
-    REFUSED = "refused"
-    """It does not."""
-    OPEN = "up"
-
-
-class Look(NamedTuple):
-    """How one exit is now."""
-
-    way: Way
-    reason: str = ""
-    """Why it refuses."""
-    since: Micros | None = None
-    """Of a silent one: when it was asked for the first time without an answer."""
-
-
-UNKNOWN: Final = Look(Way.NONE)
-
-
-class Ways(Protocol):
-    """What exits ask of the client they belong to."""
-
-    def look(self, remote: Remote, now: Micros) -> Look:
-        """How a remote is."""
-
-    def connect(self, remote: Remote, now: Micros) -> None:
-        """Dial, ask again to be let in, or ask whether it is still there; harmless to repeat."""
-
-    def use_token(self, remote: Remote, token: str) -> None:
-        """Ask this remote with this token from now on."""
-
-    def authorise(self, remote: Remote, now: Micros) -> None:
-        """Dial and ask to be let in, whatever was said before; `authorised` or `failed` follows."""
-
-    def resolve_name(self, name: str, now: Micros) -> NameAnswer | None:
-        """Whose a name is; None: `named` follows."""
-
-    def unreachable(self, remote: Remote) -> None:
-        """Packets that wait for this remote are to be refused."""
-
-
-class Failure(Enum):
-    """Why an exit could not be used."""
-
-    NOT_FOUND = auto()
-    """Nobody publishes that address."""
-    NO_PATH = auto()
-    NO_FLOW = auto()
-    """It is published and does not answer."""
-    REFUSED = auto()
-    """It said why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExitTried:
-    """What came of an attempt; no failure: the exit lets us in."""
-
-    exit: Remote
-    failure: Failure | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ExitsChanged:
-    """What is led through exits now; none: the last one was unmapped."""
-
-    ranges: tuple[ExitRange, ...]
-
-    @property
-    def is_active(self) -> bool:
-        """Whether any exit is mapped."""
-        return bool(self.ranges)
-
-
-@dataclass(frozen=True, slots=True)
-class ExitUp:
-    """A mapped exit can be used."""
-
-    exit: Exit
-
-
-@dataclass(frozen=True, slots=True)
-class ExitDown:
-    """A mapped exit cannot be used for the moment."""
-
-    exit: Exit
-    reason: str
 
 
 @dataclass(slots=True, eq=False)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.ids import LokiAddress
 from lokinet_node.base.units import MILLISECOND, Micros
-from lokinet_node.exits.consumer import Exits, Look, Way
+from lokinet_node.exits.consumer import Exits
 from lokinet_node.exits.exit_range import ExitRange, parse_exit_range
+from lokinet_node.exits.ways import Look, Way
 from lokinet_node.session import effects as session_effects
 from lokinet_node.session.addresses import Remote, remote_loki
 from lokinet_node.session.admission import Plea

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lokinet_node.base.ids import short
-from lokinet_node.exits.consumer import ExitDown, ExitTried, ExitUp, Failure
+from lokinet_node.exits.ways import ExitDown, ExitTried, ExitUp, Failure
 from lokinet_node.link.links import LinkDown, LinkUp
 from lokinet_node.node.gate import CallerAnswered
 from lokinet_node.node.names import NameResolved

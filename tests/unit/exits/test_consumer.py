@@ -15,16 +15,10 @@ from lokinet_node.exits.consumer import (
     PATIENCE,
     POLL,
     PROBE_PAUSE,
-    ExitDown,
     Exits,
-    ExitsChanged,
-    ExitTried,
-    ExitUp,
-    Failure,
-    Look,
-    Way,
 )
 from lokinet_node.exits.exit_range import EVERYTHING, parse_exit_range
+from lokinet_node.exits.ways import ExitDown, ExitsChanged, ExitTried, ExitUp, Failure, Look, Way
 from lokinet_node.ons.verdict import Failed, Found, NameAnswer, NotRegistered
 from lokinet_node.session.addresses import Remote
 from lokinet_node.wire.ip import HOST_UNKNOWN, HOST_UNREACHABLE, PROHIBITED

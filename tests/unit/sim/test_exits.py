@@ -6,11 +6,12 @@ from lokinet_node.base.addresses import format_ipv4
 from lokinet_node.base.units import SECOND
 from lokinet_node.exits.auth import Doorman
 from lokinet_node.exits.backend import Backend
-from lokinet_node.exits.consumer import PATIENCE, ExitDown, ExitTried, ExitUp, Failure, Way
+from lokinet_node.exits.consumer import PATIENCE
 from lokinet_node.exits.exit_range import EVERYTHING, ExitRange, parse_exit_range
 from lokinet_node.exits.mapping import Exit
 from lokinet_node.exits.policy import Policy, Rules
 from lokinet_node.exits.provider import ExitProvider
+from lokinet_node.exits.ways import ExitDown, ExitTried, ExitUp, Failure, Way
 from lokinet_node.node.names import NameResolved
 from lokinet_node.ons.verdict import Found
 from lokinet_node.session.addresses import Remote
