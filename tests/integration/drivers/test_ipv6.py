@@ -20,6 +20,7 @@ from lokinet_node.drivers import tun as tun_driver
 from lokinet_node.drivers.exit_routes import ExitRoutes
 from lokinet_node.drivers.routes import used_ranges6
 from lokinet_node.drivers.tun import Tun
+from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.routes import Route
 from lokinet_node.session.split import TUN_READ
 from tests.exit_pair import CONSUMER, CONSUMER_TUN, GUEST, NOW, PROVIDER_TUN, Pair
@@ -196,7 +197,9 @@ def test_what_is_refused_fails_at_once(
     for address, port in ((DENIED, 80), (SERVER, 25), ("2606:4700::1", 80)):
         with opened(user, socket.SOCK_STREAM) as client, pytest.raises(PermissionError):
             client.connect((address, port))
-    assert sum(carried.pair.exit.refused.values()) == 3
+    # a kernel that is kept waiting asks again: how often does not matter
+    reasons = {reason for reason, times in carried.pair.exit.refused.items() if times}
+    assert reasons == {Refusal.DENIED_RANGE, Refusal.DENIED_PORT, Refusal.RANGE}
 
 
 def test_a_tun_has_nothing_to_discover(
