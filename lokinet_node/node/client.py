@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lokinet_node.base.errors import WireError
 from lokinet_node.base.ids import LokiAddress, RouterID
 from lokinet_node.base.units import SECOND
-from lokinet_node.burst import CELL
+from lokinet_node.node.client_cells import ClientCells
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
 from lokinet_node.node.exits import ClientExits
 from lokinet_node.node.flows import SessionFlow, Snodes
@@ -26,7 +26,6 @@ from lokinet_node.session import effects as session_effects
 from lokinet_node.session.addresses import Remote, remote_loki
 from lokinet_node.session.introset import seal_introset
 from lokinet_node.session.sessions import Sessions
-from lokinet_node.session.streams import DATA_HEADS, ROUTER_INDEX
 from lokinet_node.wire import control as wire
 from lokinet_node.wire.control import LinkKind, PathKind
 from lokinet_node.wire.introset import Introduction
@@ -35,10 +34,10 @@ from lokinet_node.wire.offer import NO_OFFER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lokinet_node.base.addresses import Range
     from lokinet_node.base.ground import Ground
     from lokinet_node.base.srv import SrvRecord
     from lokinet_node.base.units import Micros
-    from lokinet_node.burst import Cells
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.dht.lookup import Reason
     from lokinet_node.exits.auth import TokenCheck, Verdict
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from lokinet_node.node.network import Network
     from lokinet_node.node.traffic import Traffic
     from lokinet_node.ons.verdict import NameAnswer
-    from lokinet_node.path.lanes import EndLane, OwnerLane
     from lokinet_node.path.owned import PathEvent
     from lokinet_node.wire.introset import Introset
 
@@ -71,7 +69,6 @@ class ClientRole:
         """`keeper` is what PathKeeper needs: who chooses hops, who weighs them, how many paths."""
         self.address = LokiAddress(identity.public)
         self.own = OwnPaths(ground.netid, ground.timing, ground.entropy, network)
-        self.pump = CellPump(network, self)
         chooser, profile, rules, paths = keeper
         self.keeper = PathKeeper(
             self.own, network, chooser, profile, ground.timing, wanted=paths, hops=rules.hops
@@ -103,6 +100,8 @@ class ClientRole:
         self.offer = NO_OFFER
         self.traffic: Traffic | None = None
         self.snodes = Snodes(self.keeper, self._flow_ready)
+        self._cells = ClientCells(self.own, self.sessions, self.snodes, self._settle)
+        self.pump = CellPump(network, self._cells)
         self._identity = identity
         self._ground = ground
         self._network = network
@@ -110,6 +109,11 @@ class ClientRole:
         self._now: Micros = 0
         self._questions = Questions(note)
         self._introduced: frozenset[int] = frozenset()
+
+    def attach(self, traffic: Traffic, own: Range) -> None:
+        """Packets of a tun with this range are ours; before anything runs."""
+        self.traffic = self._cells.traffic = traffic
+        self.exits.attach(traffic, own)
 
     # --- names and flows
 
@@ -194,85 +198,6 @@ class ClientRole:
 
     def message_failed(self, link: Link, kind: int, payload: bytes, now: Micros) -> None:
         """Builds that never arrived time out by themselves."""
-
-    # --- cells
-
-    def owner_cells(
-        self, lane: OwnerLane, cells: Cells, first: int, count: int, counter: int, now: Micros
-    ) -> None:
-        """Bodies that came over a path of ours; groups of one index go on together."""
-        path = lane.path
-        assert isinstance(path, Path), "owners make lanes for paths"
-        path.cells_in += count
-        path.last_heard = now
-        heads = DATA_HEADS[count].unpack_from(cells.buffer, first * CELL)
-        handles, indices, counters = heads[0::3], heads[1::3], heads[2::3]
-        start = 0
-        while start < count:
-            index = indices[start]
-            end = start + 1
-            if not handles[start]:
-                self.own.receive_control(path, cells, first + start, counter + start, now)
-                self._settle(now)
-                start = end
-                continue
-            if indices[start:] == (index,) * (count - start) and 0 not in handles[start:]:
-                end = count
-            while end < count and indices[end] == index and handles[end]:
-                end += 1
-            self._records(path, cells, first + start, index, counters[start:end], now)
-            start = end
-
-    def _records(
-        self,
-        path: Path,
-        cells: Cells,
-        first: int,
-        index: int,
-        counters: tuple[int, ...],
-        now: Micros,
-    ) -> None:
-        stream = self.sessions.streams.get(index)
-        if stream is None:
-            if index == ROUTER_INDEX and path.pivot in self.snodes.flows:
-                self._snode_records(path, cells, first, counters, now)
-                return
-            for row in range(first, first + len(counters)):
-                self.sessions.handle_cell(path, bytes(cells.bodies[row]), now)
-            self._settle(now)
-            return
-        traffic, owner = self.traffic, stream.owner
-        if traffic is None or owner is None:
-            return
-        session = owner.session
-        before = traffic.packets_in
-        guard = None if session.admission.is_open else session.admission
-        remote = remote_loki(session.remote)
-        messages = traffic.records(remote, stream, cells, first, counters, now, guard)
-        has_data = traffic.packets_in - before > len(messages)
-        if self.sessions.received(stream, path, now, has_data=has_data) or messages:
-            for content in messages:
-                self.sessions.session_message(stream, content, now)
-            self._settle(now)
-
-    def _snode_records(
-        self, path: Path, cells: Cells, first: int, counters: tuple[int, ...], now: Micros
-    ) -> None:
-        flow = self.snodes.flows[path.pivot]
-        if flow.path is path and flow.receive is not None and self.traffic is not None:
-            self.traffic.records(flow.remote, flow.receive, cells, first, counters, now)
-
-    def end_control(self, lane: EndLane, cells: Cells, row: int, counter: int, now: Micros) -> None:
-        """Clients are nobody's last hop."""
-
-    def unknown_handle(self, lane: EndLane, handle: int, now: Micros) -> None:
-        """Clients are nobody's last hop."""
-
-    def router_traffic(
-        self, lane: EndLane, cells: Cells, first: int, count: int, now: Micros
-    ) -> bool:
-        """Clients are nobody's last hop."""
-        return False
 
     # --- effects
 

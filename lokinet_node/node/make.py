@@ -161,9 +161,8 @@ def attach_tun(
     traffic = Traffic(addresses, write_packet, want, Splitter(), Merger(join_udp=join_udp))
     node.traffic = traffic
     if isinstance(role, ClientRole):
-        role.traffic = traffic
         traffic.door = Door(addresses.own)
-        role.exits.attach(traffic, own)
+        role.attach(traffic, own)
         if prefix6 is not None:
             traffic.door.six = Door6(traffic.door, prefix6)
     else:

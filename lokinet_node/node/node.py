@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.link.links import Address, Link, LinkEvent
     from lokinet_node.node.traffic import Traffic
-    from lokinet_node.path.lanes import EndLane, OwnerLane
 
 
 class NodeRole(Protocol):
-    """What makes a node a router or a client; also the sinks of its cell pump."""
+    """What makes a node a router or a client."""
 
     def link_up(self, link: Link, now: Micros) -> None:
         """A link can be used."""
@@ -47,22 +46,6 @@ class NodeRole(Protocol):
 
     def message_failed(self, link: Link, kind: int, payload: bytes, now: Micros) -> None:
         """A message was never acknowledged."""
-
-    def end_control(self, lane: EndLane, cells: Cells, row: int, counter: int, now: Micros) -> None:
-        """See path.pump.Sinks."""
-
-    def unknown_handle(self, lane: EndLane, handle: int, now: Micros) -> None:
-        """See path.pump.Sinks."""
-
-    def router_traffic(
-        self, lane: EndLane, cells: Cells, first: int, count: int, now: Micros
-    ) -> bool:
-        """See path.pump.Sinks."""
-
-    def owner_cells(
-        self, lane: OwnerLane, cells: Cells, first: int, count: int, counter: int, now: Micros
-    ) -> None:
-        """See path.pump.Sinks."""
 
     def tick(self, now: Micros) -> None:
         """A deadline passed."""
