@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.units import MILLISECOND, SECOND, Micros
+from lokinet_node.crypto.errors import CryptoError
+from lokinet_node.session.effects import NeedIntroset, SendCell
 from lokinet_node.session.handshake import Initiator
 from lokinet_node.session.messages import FIRST_INTRODUCTIONS, Opening
 from lokinet_node.wire.introset import Introduction
@@ -80,6 +82,23 @@ class Dial:
         self._sent: dict[RouteKey, int] = {}
         self._next = now
         self._tries = 0
+
+    def go_on(self, now: Micros) -> str | None:
+        """Do what is due; why the dial failed, None while it goes on."""
+        if now >= self.give_up:
+            return "no answer" if self.introset else "no introset"
+        book, effects = self._session.book, self._home.effects
+        if not book.has_alive(now):
+            self.outdated(now)
+        if self.asks(now):
+            effects.append(NeedIntroset(self._session.remote))
+        try:
+            sent = self.send(book.best(self._home.paths, now), now)
+        except CryptoError:
+            return "bad introset"
+        if sent is not None:
+            effects.append(SendCell(*sent))
+        return None
 
     def asks(self, now: Micros) -> bool:
         """Whether an introset is to be looked up now; True once per question."""

@@ -94,6 +94,11 @@ class Answer:
     status: int
     introductions: tuple[Introduction, ...]
 
+    @property
+    def is_welcoming(self) -> bool:
+        """The keys are good; a status that is not known says no."""
+        return self.status in (STATUS_OK, STATUS_NEEDS_AUTH)
+
 
 @dataclass(frozen=True, slots=True)
 class Introductions:

@@ -9,33 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lokinet_node.base.errors import WireError
-from lokinet_node.base.units import MILLISECOND, MINUTE, SECOND, Micros
-from lokinet_node.crypto.errors import CryptoError
+from lokinet_node.base.units import MINUTE, SECOND, Micros
+from lokinet_node.session.activity import Activity
 from lokinet_node.session.admission import Admission
 from lokinet_node.session.announce import DOUBTFUL_TRIES, Announcer
-from lokinet_node.session.auth_messages import Auth, AuthResult
 from lokinet_node.session.dial import Dial
-from lokinet_node.session.effects import Drop, NeedIntroset, SendCell, SessionEnded, SessionFailed
+from lokinet_node.session.effects import NeedIntroset, SessionEnded, SessionFailed
 from lokinet_node.session.epochs import Epoch, Epochs
-from lokinet_node.session.messages import (
-    STATUS_NEEDS_AUTH,
-    STATUS_OK,
-    Answer,
-    Close,
-    CloseReason,
-    Introductions,
-    Ping,
-    Pong,
-    Received,
-    decode_message,
-)
+from lokinet_node.session.inbox import Inbox
+from lokinet_node.session.messages import Answer, Close, CloseReason, Ping
 from lokinet_node.session.outlet import Outlet, Sending
-from lokinet_node.session.refused import RefusalLog, Refused
+from lokinet_node.session.refused import RefusalLog
 from lokinet_node.session.routes import PIVOTS_WANTED, RouteBook, own_introductions
 from lokinet_node.session.states import Closed, Connecting, Established, State
 from lokinet_node.session.verdict import Condition, Verdict, judge
 from lokinet_node.session.watch import Step, Watch
+from lokinet_node.session.whereabouts import Whereabouts
 from lokinet_node.wire.introset import MAX_INTRODUCTIONS
 
 if TYPE_CHECKING:
@@ -51,15 +40,7 @@ if TYPE_CHECKING:
 UNCONFIRMED_LIFE: Final[Micros] = MINUTE
 """A caller that does not use its keys is forgotten after this."""
 MOST_UNCONFIRMED: Final = 4
-BUSY_POLL: Final[Micros] = 250 * MILLISECOND
-IDLE_POLL: Final[Micros] = SECOND
-BUSY: Final[Micros] = 2 * SECOND
 REDIAL_PAUSE: Final[Micros] = 10 * SECOND
-ASK_PAUSE: Final[Micros] = SECOND
-"""Between the first two look-ups of a remote that is lost; as often as it may publish."""
-MOST_ASKED: Final = 3
-INTROSET_SPARE: Final[Micros] = 30 * SECOND
-"""An introset with less time left is looked up again before it is used."""
 _ENDS: Final = {Verdict.UNREACHABLE: "unreachable", Verdict.USED_UP: "keys used up"}
 
 
@@ -67,19 +48,13 @@ class Session:
     """A session with one `.loki` address; `Sessions` hands it what concerns it."""
 
     __slots__ = (
-        "_ask_at",
-        "_asked",
+        "_activity",
         "_home",
-        "_introset",
-        "_introset_expires",
-        "_messages_in",
+        "_inbox",
         "_outlet",
-        "_poll_at",
         "_redial_at",
         "_review_at",
-        "_their_number",
-        "_their_token",
-        "_traffic",
+        "_whereabouts",
         "admission",
         "announcer",
         "book",
@@ -88,7 +63,6 @@ class Session:
         "epochs",
         "is_dialler",
         "last_heard",
-        "last_used",
         "refusals",
         "remote",
         "state",
@@ -102,8 +76,6 @@ class Session:
         """We asked for this session, at least once."""
         self.last_heard: Micros = now
         """The last valid record; written for every burst."""
-        self.last_used: Micros = now
-        """The last data in either direction, session messages not counted."""
         self.deadline: Micros = now
         self.epochs = Epochs()
         self.book = RouteBook(home.timing.path_lifetime)
@@ -115,18 +87,16 @@ class Session:
         self._home = home
         self._outlet = Outlet(remote, home, self.epochs, self.book)
         self.admission = Admission(remote, home, self._outlet)
-        self._introset: Introset | None = None
-        self._introset_expires: Micros = 0
-        self._messages_in = self._asked = 0
-        self._traffic = (0, 0)
-        self._their_number = 0
-        self._their_token = b""
-        self._ask_at = self._poll_at = self._redial_at = self._review_at = now
+        self._inbox = Inbox(self, home, self._outlet, self._review)
+        self._whereabouts = Whereabouts(now)
+        self._activity = Activity(now)
+        self._redial_at = self._review_at = now
 
     @property
     def offer(self) -> Offer | None:
         """What the remote's introset says it offers; None before one was found."""
-        return None if self._introset is None else self._introset.offer
+        introset = self._whereabouts.introset
+        return None if introset is None else introset.offer
 
     def sending(self) -> Sending | None:
         """Stream, path and handle to send data with; None while there is no way or no leave."""
@@ -142,7 +112,7 @@ class Session:
     def connect(self, now: Micros) -> None:
         """Somebody wants to talk to the remote."""
         self.is_dialler = True
-        self.last_used = now
+        self._activity.last_used = now
         self.admission.called()
         self.admission.connect(now)
         if isinstance(self.state, Connecting) and self.dial is None:
@@ -160,7 +130,7 @@ class Session:
         """The answer to NeedIntroset."""
         dial = self.dial
         if introset is not None:
-            self._introset, self._introset_expires = introset, expires
+            self._whereabouts.found(introset, expires)
             if dial is not None:
                 dial.found(introset, now)
             if self._is_lost or (dial is not None and dial.is_rescue):
@@ -199,7 +169,7 @@ class Session:
 
     def answered(self, answer: Answer, keys: Keys, now: Micros) -> None:
         """Our message 1 was answered."""
-        if answer.status not in (STATUS_OK, STATUS_NEEDS_AUTH):
+        if not answer.is_welcoming:
             self._dial_failed("refused", now)
             return
         if self.dial is not None and self.dial.is_rescue:
@@ -235,39 +205,11 @@ class Session:
 
     def message(self, content: bytes | memoryview, now: Micros) -> None:
         """A record of type 2."""
-        self._messages_in += 1
-        try:
-            message = decode_message(content)
-        except WireError:
-            self._home.drops[Drop.MESSAGE] += 1
-            return
-        match message:
-            case Introductions(number, introductions):
-                if number > self._their_number:
-                    self._their_number = number
-                    self.book.learn(introductions)
-                    self._review(now)
-                self._outlet.tell(Received(number))
-            case Received(number):
-                self._outlet.prove(self.announcer.received(number))
-            case Ping(token):
-                self._answer_ping(token, now)
-            case Pong(token):
-                self._outlet.prove(self.watch.pong(token, now))
-            case Close():
-                self._end("closed by the remote", now)
-            case Auth() | AuthResult() | Refused():
-                self._learn_of_rights(message, now)
-        self.tick(now)
-
-    def _learn_of_rights(self, message: Auth | AuthResult | Refused, now: Micros) -> None:
-        match message:
-            case Auth():
-                self.admission.asked(message)
-            case AuthResult():
-                self.admission.answered(message, now)
-            case Refused():
-                self.refusals.note(message, now)
+        message = self._inbox.take(content, now)
+        if isinstance(message, Close):
+            self._end("closed by the remote", now)
+        elif message is not None:
+            self.tick(now)
 
     def authorise(self, now: Micros) -> None:
         """Ask the remote to let us in; an Authorised will follow."""
@@ -302,22 +244,17 @@ class Session:
                 if self._is_lost and self.book.has_alive(now):
                     self._ask_where(now)
                 elif self.watch.token is None:
-                    self._asked = 0
+                    self._whereabouts.settled()
                 self._judge(now)
         self._schedule()
 
     def _poll(self, now: Micros) -> None:
         """Notice what the data plane did without telling."""
         sent = self.epochs.sent - self._outlet.messages
-        received = self.epochs.received - self._messages_in
-        if (sent, received) != self._traffic:
-            self._traffic = (sent, received)
-            self.last_used = now
+        received = self.epochs.received - self._inbox.taken
+        self._activity.counted(sent, received, now)
         self.watch.poll(sent, self.last_heard, self._outlet.estimate, now)
-        is_busy = now - self.last_used < BUSY or self.watch.is_waiting
-        interval = BUSY_POLL if is_busy else IDLE_POLL
-        # on a common grid, so that all idle sessions wake the node once
-        self._poll_at = (now // interval + 1) * interval
+        self._activity.polled(now, is_waiting=self.watch.is_waiting)
 
     def _review(self, now: Micros) -> None:
         """Choose the way out again; tell both sides what follows from it."""
@@ -334,23 +271,10 @@ class Session:
         self._review_at = self._outlet.review_at(now)
 
     def _go_on_dialling(self, now: Micros) -> None:
-        dial = self.dial
-        if dial is None:
-            return
-        if now >= dial.give_up:
-            self._dial_failed("no answer" if dial.introset else "no introset", now)
-            return
-        if not self.book.has_alive(now):
-            dial.outdated(now)
-        if dial.asks(now):
-            self._home.effects.append(NeedIntroset(self.remote))
-        try:
-            sent = dial.send(self.book.best(self._home.paths, now), now)
-        except CryptoError:
-            self._dial_failed("bad introset", now)
-            return
-        if sent is not None:
-            self._home.effects.append(SendCell(*sent))
+        if self.dial is not None:
+            problem = self.dial.go_on(now)
+            if problem is not None:
+                self._dial_failed(problem, now)
 
     @property
     def _is_lost(self) -> bool:
@@ -360,12 +284,10 @@ class Session:
     def _ask_where(self, now: Micros) -> None:
         """Look up where the remote is: what it told us lately may have gone where it is not heard.
 
-        Of a session in use only, and not for long: what does not help soon is left to a rescue.
+        Of a session in use only.
         """
-        is_wanted = self._asked < MOST_ASKED and now - self.last_used < BUSY
-        if is_wanted and self.dial is None and now >= self._ask_at:
-            self._ask_at = now + (ASK_PAUSE << self._asked)
-            self._asked += 1
+        is_wanted = self.dial is None and self._activity.is_busy(now)
+        if is_wanted and self._whereabouts.asks(now):
             self._home.effects.append(NeedIntroset(self.remote))
 
     def _go_on_watching(self, now: Micros) -> None:
@@ -397,7 +319,7 @@ class Session:
             is_own_epoch=epoch is not None and epoch.initiator == self._home.identity.address,
             sealed=0 if outlet.sending is None else outlet.sending.stream.counter,
             is_exhausted=outlet.is_exhausted,
-            last_used=self.last_used,
+            last_used=self._activity.last_used,
             stranded_since=outlet.stranded_since,
             silent_since=self.watch.silent_since,
             is_silent=self.watch.is_silent,
@@ -413,7 +335,7 @@ class Session:
             self._go_on_dialling(now)
 
     def _schedule(self) -> None:
-        due: list[Micros | None] = [self._poll_at, self._review_at]
+        due: list[Micros | None] = [self._activity.poll_at, self._review_at]
         if self.dial is not None:
             due.append(self.dial.deadline)
         if isinstance(self.state, Established):
@@ -425,8 +347,7 @@ class Session:
 
     def _begin_dial(self, now: Micros, *, is_rescue: bool) -> None:
         """Dial; a rescue trusts nothing known before and looks the introset up."""
-        is_good = self._introset_expires - INTROSET_SPARE > now and not is_rescue
-        introset = self._introset if is_good else None
+        introset = None if is_rescue else self._whereabouts.fresh(now)
         self.dial = Dial(self, self._home, introset, now, is_rescue=is_rescue)
 
     def _hang_up(self) -> None:
@@ -450,20 +371,12 @@ class Session:
         self._hang_up()
         if isinstance(self.state, Connecting):
             self.state = Established(now)
-            self.last_used = now
-        self._their_number = 0  # a restarted remote counts from 1 again
+            self._activity.last_used = now
+        self._inbox.renew()
         self.watch.reset()
         self.announcer.renew(now)
         self._review(now)
         self.tick(now)
-
-    def _answer_ping(self, token: bytes, now: Micros) -> None:
-        if token == self._their_token and len(self.book.routes(self._home.paths, now)) > 1:
-            # The other end asks again: our first answer did not reach it over the current route.
-            self._outlet.avoid(now)
-            self._review(now)
-        self._their_token = token
-        self._outlet.tell(Pong(token))
 
     def _end(self, reason: str, now: Micros) -> None:
         if isinstance(self.state, Closed):
