@@ -1,4 +1,4 @@
-"""iperf3 between alice and web, and what its reports say."""
+"""iperf3 between alice and web or another node, and what its reports say."""
 
 from __future__ import annotations
 
@@ -31,17 +31,21 @@ class Transfer:
 
 
 @contextmanager
-def server(network: Network) -> Iterator[None]:
-    """An iperf3 server on web, listening."""
+def server(network: Network, node: str = "web") -> Iterator[None]:
+    """An iperf3 server on a node, listening."""
     command = ("iperf3", "--server", "--port", str(PORT), "--forceflush")
-    with network.running("web", *command) as output:
+    with network.running(node, *command) as output:
         wait_for_line(output, "listening")
         yield
 
 
-def transfer(network: Network, *options: str) -> Transfer:
-    """One transfer of SECONDS from alice's side; the server runs."""
-    base = ("iperf3", "--client", network.web_address, "--port", str(PORT), "--json")
+def transfer(network: Network, *options: str, address: str = "") -> Transfer:
+    """One transfer of SECONDS from alice's side to the server, which runs; it is on web, or there.
+
+    BenchmarkFailed.
+    """
+    address = address or network.web_address
+    base = ("iperf3", "--client", address, "--port", str(PORT), "--json")
     output = network.run("alice", *base, "--time", str(SECONDS), *options, limit=6 * SECONDS)
     return read_report(output)
 

@@ -50,6 +50,7 @@ class Network:
 
     def __init__(self, directory: Path, backend: str = "netns") -> None:
         """The directory exists and is empty."""
+        self.directory = directory
         self.report: dict[str, Any] = {}
         """What `testnet up --json` printed."""
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), "TESTNET_BACKEND": backend}
@@ -80,6 +81,13 @@ class Network:
     def web_address(self) -> str:
         """`<52>.loki` of web."""
         return str(self.report["addresses"]["web"])
+
+    def clearnet_address(self, node: str) -> str:
+        """Where a server of the clearnet is."""
+        for row in json.loads(self._testnet("ps", "--json")):
+            if row["node"] == node and row["clearnet"]:
+                return str(row["clearnet"])
+        raise BenchmarkFailed(f"{node} is not on the clearnet")
 
     # --- what is in it
 

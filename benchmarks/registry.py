@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks import docker, ends, failover, fifty, idle, memory, relay, rtt, startup, tcp, udp
+from benchmarks import (
+    docker,
+    ends,
+    exits,
+    failover,
+    fifty,
+    idle,
+    memory,
+    relay,
+    rtt,
+    startup,
+    tcp,
+    udp,
+)
 from benchmarks.figures import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -11,6 +24,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     startup.BENCHMARK,
     rtt.BENCHMARK,
     tcp.BENCHMARK,
+    exits.BENCHMARK,
     udp.BENCHMARK,
     memory.BENCHMARK,
     idle.BENCHMARK,

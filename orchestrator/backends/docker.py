@@ -198,10 +198,10 @@ class DockerBackend:
             self._is_new = True
             self._gate.shut()
         except NameTaken:
-            found = self.engine.networks(self.ground.own_labels)
-            if not found:
+            found = self._network(self.ground.name)
+            if found is None:
                 raise
-            close_bridge(found[0]["Id"])
+            close_bridge(found)
         except Refused as error:
             if "overlap" not in str(error):
                 raise
@@ -213,16 +213,19 @@ class DockerBackend:
     def _create_clearnet(self, address: str) -> None:
         """Made with the first node on it; one that is there stays."""
         subnet = str(IPv4Network(f"{address}/{CLEARNET_PREFIX_LENGTH}", strict=False))
-        name = self.ground.clearnet
-        if any(row["Name"] == name for row in self.engine.networks(self.ground.own_labels)):
-            return
-        body = network_body(self.ground, subnet, gateway_of(subnet), name)
-        try:
-            self.engine.create_network(body)
-        except NameTaken:
-            return  # by another act of ours at this moment: it has our number in it
-        except Refused as error:
-            raise HostUnfit(f"{error}: somebody took {subnet} meanwhile: try again") from error
+        number = self._network(self.ground.clearnet)
+        if number is None:
+            body = network_body(self.ground, subnet, gateway_of(subnet), self.ground.clearnet)
+            try:
+                number = self.engine.create_network(body)
+            except Refused as error:
+                raise HostUnfit(f"{error}: somebody took {subnet} meanwhile: try again") from error
+        close_bridge(number)
+
+    def _network(self, name: str) -> str | None:
+        """The number of one of the network's own, if it is there."""
+        rows = self.engine.networks(self.ground.own_labels)
+        return next((str(row["Id"]) for row in rows if row["Name"] == name), None)
 
     def _make_node(self, spec: NodeSpec) -> None:
         if spec.clearnet:

@@ -6,11 +6,9 @@ has one: without it a leak would have no way out and nobody could see it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,14 +18,20 @@ from orchestrator.checks import ExitCheck, LeakCheck, attempt, make
 from orchestrator.checks import Network as Checked
 from orchestrator.checks.verdict import Verdict
 from orchestrator.directories import Places
-from tests.integration.network.real import REPOSITORY, Network, new_network
+from tests.integration.network.real import READY_S, REPOSITORY, Network, new_network
+from tests.integration.orchestrator.command import until
 
-__all__ = ["TOKEN", "Outside", "new_outside"]
+__all__ = ["LIMIT_S", "TOKEN", "Outside", "new_outside"]
+
+LIMIT_S = 400
+"""For one test, its network's start in it."""
 
 TOKEN = "let-me-out"
 VPN = "import sys; from lokinet_node.vpn import main; sys.exit(main())"
 VPN_S = 60.0
 """The program's own patience is shorter."""
+OFFER_S = 60.0
+"""Ten times what writing 100 MB takes where others work, too."""
 WEB_ROOT = "/run/testnet/nginx/www"
 
 
@@ -56,12 +60,7 @@ class Outside:
 
     def administer(self, node: str, *argv: str) -> str:
         """Run a program of this machine in a node's network, with all rights there."""
-        if self.net.env["TESTNET_BACKEND"] == "netns":
-            result = self.net.execute(node, *argv)
-        else:
-            pid = next(row["pid"] for row in self.net.programs() if row["node"] == node)
-            enter = ["nsenter", f"--target={pid}", "--net", *argv]
-            result = subprocess.run(enter, capture_output=True, text=True, check=False)
+        result = self.net.run_beside(node, *argv)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -104,24 +103,21 @@ class Outside:
         return f"http://{self.clearnet[server]}/{page}"
 
     def offer(self, server: str, name: str, megabytes: int) -> str:
-        """Put a page that nothing compresses into a server's folder; its sha256."""
-        block = hashlib.sha256(name.encode()).digest() * 31_250
-        content = b"".join(number.to_bytes(8, "big") + block[8:] for number in range(megabytes))
-        with tempfile.TemporaryFile() as file:
-            file.write(content)
-            file.seek(0)
-            script = 'umask 022 && cat > "$0"'
-            result = self.net.execute(server, "sh", "-c", script, f"{WEB_ROOT}/{name}", stdin=file)
+        """Put a page of numbered lines into a server's folder; its sha256."""
+        script = 'umask 022; seq 1 99999999 | head -c "$1" >"$0"; sha256sum <"$0"'
+        size = str(megabytes * 1_000_000)
+        argv = ["sh", "-c", script, f"{WEB_ROOT}/{name}", size]
+        result = self.net.execute(server, *argv, timeout_s=OFFER_S)
         assert result.returncode == 0, result.stderr
-        return hashlib.sha256(content).hexdigest()
+        return result.stdout.split()[0]
 
     def leak(self, client: str, to: str = "www", seconds: int = 3) -> Verdict:
         """The check `leak`."""
-        return attempt(self._checked(), make(LeakCheck, from_=client, to=to, for_=f"{seconds}s"))
+        return self._try(make(LeakCheck, from_=client, to=to, for_=f"{seconds}s"))
 
     def seen(self, client: str, to: str = "www", through: str | None = None) -> Verdict:
         """The check `exit`."""
-        return attempt(self._checked(), make(ExitCheck, from_=client, to=to, through=through))
+        return self._try(make(ExitCheck, from_=client, to=to, through=through))
 
     def exit_of(self, node: str) -> dict[str, Any]:
         """What an exit says of itself."""
@@ -136,14 +132,27 @@ class Outside:
         found: dict[str, Any] = self.net.inspect(node)["status"]["services"]["default"]
         return found
 
-    def _checked(self) -> Checked:
+    def _try(self, check: ExitCheck | LeakCheck) -> Verdict:
         state, runtime = self.net.state / self.net.name, self.net.runtime / self.net.name
-        return Checked.of(open_backend(Places(self.net.name, state, runtime)))
+        backend = open_backend(Places(self.net.name, state, runtime))
+        try:
+            return attempt(Checked.of(backend), check)
+        finally:
+            backend.close()
 
 
 @contextmanager
-def new_outside(name: str) -> Iterator[Outside]:
-    """The topology `exit`, up; ended in any case, and looked after for leftovers."""
+def new_outside(name: str, change: tuple[str, str] | None = None) -> Iterator[Outside]:
+    """The topology `exit`, up; ended in any case, and looked after for leftovers.
+
+    `change` is what to write in place of what.
+    """
+    text = (REPOSITORY / "topologies/exit.yaml").read_text()
+    if change is not None:
+        assert change[0] in text
+        text = text.replace(*change)
     with new_network(name) as network:
-        network.up(str(REPOSITORY / "topologies/exit.yaml"))
-        yield Outside(network)
+        network.up(network.configure(text))
+        found = Outside(network)
+        until("alice reaches www", lambda: found.gets("alice"), READY_S)
+        yield found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.exits.outside import TOKEN, Outside
+from tests.integration.exits.outside import LIMIT_S, TOKEN, Outside
 from tests.integration.orchestrator.command import until
+
+pytestmark = [pytest.mark.anywhere, pytest.mark.timeout(LIMIT_S)]
 
 BACK_S = 60.0
 """Ten times the longest that was seen until pages came again."""
@@ -19,7 +21,6 @@ def no_leak(outside: Outside, client: str) -> None:
 
 
 def test_a_killed_exit_lets_nothing_leak_fails_fast_and_comes_back(own_outside: Outside) -> None:
-    until("alice reaches www", lambda: own_outside.gets("alice"), BACK_S)
     assert own_outside.net.run("kill", "exit").returncode == 0
     no_leak(own_outside, "alice")
 
@@ -41,7 +42,6 @@ def test_a_killed_exit_lets_nothing_leak_fails_fast_and_comes_back(own_outside: 
 
 
 def test_a_frozen_exit_lets_nothing_leak_and_comes_back(own_outside: Outside) -> None:
-    until("alice reaches www", lambda: own_outside.gets("alice"), BACK_S)
     frozen = own_outside.net.run("kill", "exit", "--signal", "STOP")
     assert frozen.returncode == 0, frozen.stderr
     no_leak(own_outside, "alice")
@@ -54,7 +54,6 @@ def test_a_frozen_exit_lets_nothing_leak_and_comes_back(own_outside: Outside) ->
 
 
 def test_connections_survive_the_death_of_relays_on_their_way(own_outside: Outside) -> None:
-    until("alice reaches www", lambda: own_outside.gets("alice"), BACK_S)
     sha256 = own_outside.offer("www", "slow", 20)
     page = own_outside.url("www", "slow")
     argv = ["sh", "-c", 'curl -sSf -m 100 --limit-rate 4M "$0" | sha256sum', page]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.exits.outside import TOKEN, Outside
+from tests.integration.exits.outside import LIMIT_S, TOKEN, Outside, new_outside
 
+pytestmark = [pytest.mark.anywhere, pytest.mark.timeout(LIMIT_S)]
+
+QUOTA = "per-client: {bytes: 300k}"
 COULD_NOT_CONNECT = 7
 """curl's exit code where it was told so; silence would be 28."""
 
@@ -22,6 +25,23 @@ def test_who_has_no_good_token_is_told_the_exits_reason(
     assert result.returncode == 1
     assert reason in result.stderr
     assert outside.vpn("bob", "--status").stdout == "no exits\n"
+
+
+def test_whose_quota_is_used_up_is_told_so_and_stays_out() -> None:
+    with new_outside("quota", ("deny-range: [forbidden]", QUOTA)) as outside:
+        outside.offer("www", "page", 1)
+        token = ("--up", "--exit", "exit2.loki", "--token", TOKEN)
+        assert outside.vpn("bob", *token).returncode == 0
+        page = outside.curl("bob", outside.url("www", "page"), "-o", "/dev/null")
+        assert page.returncode != 0
+        assert "your quota of 300000 bytes is used up" in outside.refusals("bob")
+        more = outside.curl("bob", outside.url("www"))
+        assert more.returncode == COULD_NOT_CONNECT, more.stderr
+        assert outside.leak("bob")
+        outside.vpn("bob", "--down")
+        again = outside.vpn("bob", *token)
+        assert again.returncode == 1
+        assert "your quota of 300000 bytes is used up" in again.stderr
 
 
 def refused(outside: Outside, node: str) -> dict[str, int]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from tests.integration.exits.outside import TOKEN, Outside
-from tests.integration.orchestrator.command import until
+import pytest
+
+from tests.integration.exits.outside import LIMIT_S, TOKEN, Outside
+
+pytestmark = [pytest.mark.anywhere, pytest.mark.timeout(LIMIT_S)]
 
 BIG_MB = 100
 BIG_S = 120
@@ -13,7 +16,6 @@ BIG_S = 120
 
 
 def test_a_server_sees_the_exit_and_never_the_client(outside: Outside) -> None:
-    until("alice reaches www", lambda: outside.gets("alice"), 40.0)
     verdict = outside.seen("alice", through="exit")
     assert verdict, str(verdict)
     log = outside.net.execute("www", "cat", "/run/testnet/nginx/access.log").stdout
