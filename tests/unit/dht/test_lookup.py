@@ -141,7 +141,7 @@ def test_client_never_goes_back_behind_what_it_has_seen() -> None:
     [
         b"junk",
         sealed(2, signed=NOW),
-        sealed(1, signed=NOW)[:-1] + b"\0",
+        sealed(1, signed=NOW)[:-64] + bytes(64),
         sealed(1, signed=NOW - 30 * MINUTE),
         sealed(1, signed=NOW, period=NOW // PERIOD + 1),
     ],
