@@ -31,9 +31,11 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --system --gid 1090 lokinet \
- && useradd --system --uid 1090 --gid 1090 --home-dir /var/lib/lokinet --create-home lokinet
+ && useradd --system --uid 1090 --gid 1090 --home-dir /var/lib/lokinet --create-home lokinet \
+ && chmod 711 /root
 COPY --from=build /opt/lokinet /opt/lokinet
 ENV PATH=/opt/lokinet/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
+# /root lets through, as `testnet` of root keeps nodes' files below it, and a path inside is the path outside.
 # A router without a tun needs no right at all. A node with a tun runs as root with NET_ADMIN alone: docs/images.md.
 USER lokinet
 WORKDIR /var/lib/lokinet

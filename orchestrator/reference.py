@@ -21,7 +21,11 @@ from orchestrator.units import DURATION_PATTERN, RATE_PATTERN
 __all__ = ["commented_rest", "field_texts", "json_schema", "topology_page"]
 
 Schema = dict[str, Any]
-TITLES = {"role": "Groups of nodes", "kind": "Applications of a service", "": "Parts of other keys"}
+TITLES = {
+    "role": "Groups of nodes",
+    "kind": "Applications of services and servers",
+    "": "Parts of other keys",
+}
 """Sections of the page, by the key that tells the models of a section apart."""
 NO_DEFAULT = "–"
 COMMENT_COLUMN = 34

@@ -57,6 +57,8 @@ MOST_PROCESSES = 512
 RULES = "rules.nft"
 """An exit's packet filter."""
 FORWARDING = {"net.ipv4.ip_forward": "1"}
+APPLICATION_LOG = "/run/application.log"
+"""Inside. The path outside may lead through a home, which in images is for its owner alone."""
 LOG_WRAPPER = 'umask "$1"; log=$2; shift 2; exec "$@" >>"$log" 2>&1'
 """The log is a file, as everywhere; the program takes the shell's place."""
 GATE_WRAPPER = 'flock --shared "$1" true; shift; exec "$@"'
@@ -233,7 +235,8 @@ def program_body(
     user = ROOT if has_tun else f"{who}:{who}" if who is not None else ""
     labels = ground.labels(spec.name, process.name, note_of(spec))
     body = _confined(process.image.number, user, {**labels, f"{LABEL}fingerprint": fingerprint})
-    wrapped = ("/bin/sh", "-c", LOG_WRAPPER, "sh", f"{process.umask:03o}", process.log)
+    log = process.log if is_node else APPLICATION_LOG
+    wrapped = ("/bin/sh", "-c", LOG_WRAPPER, "sh", f"{process.umask:03o}", log)
     argv = process.argv
     if is_node and spec.reads and not spec.is_asked:
         argv = ("/bin/sh", "-c", GATE_WRAPPER, "sh", str(Path(spec.control).parent / GATE), *argv)
@@ -307,7 +310,7 @@ def _application_mounts(spec: NodeSpec, process: ProcessSpec) -> list[Body]:
         _mount(str(Path(spec.directory) / folder), f"{SHARED}/{name}")
         for folder, name in spec.shared
     ]
-    return [*shared, _mount(process.log, process.log)]
+    return [*shared, _mount(process.log, APPLICATION_LOG)]
 
 
 def _mount(source: str, target: str, read_only: bool = False) -> Body:
