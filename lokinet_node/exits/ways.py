@@ -92,11 +92,6 @@ class ExitsChanged:
 
     ranges: tuple[ExitRange, ...]
 
-    @property
-    def is_active(self) -> bool:
-        """Whether any exit is mapped."""
-        return bool(self.ranges)
-
 
 @dataclass(frozen=True, slots=True)
 class ExitUp:

@@ -309,12 +309,6 @@ class ClientRole:
             case session_effects.AdmissionAsked() | session_effects.Authorised():
                 self.gate.take(effect, self.traffic, now)
 
-    def authorise(self, remote: LokiAddress, token: str, now: Micros) -> None:
-        """Ask a remote to let us in; an Authorised is noted as soon as that is decided."""
-        self._now = now
-        self.sessions.authorise(remote, token, now)
-        self._settle(now)
-
     def token_checked(self, check: TokenCheck, verdict: Verdict, now: Micros) -> None:
         """The driver's answer to a TokenCheck."""
         self.gate.checked(check, verdict, now)

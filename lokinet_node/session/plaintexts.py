@@ -32,10 +32,6 @@ TYPE_EXIT6: Final = 4
 PLAINTEXT_HEAD: Final = Struct("!BH")
 """type, length of the content."""
 
-PLAINTEXT_HEADS: Final = tuple(
-    Struct("!" + f"BH{PLAINTEXT - CONTENT_AT}x" * n) for n in range(ROWS + 1)
-)
-
 _WHOLE: Final = Struct(f"!BH{PLAINTEXT - CONTENT_AT}s")
 
 

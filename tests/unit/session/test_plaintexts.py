@@ -9,7 +9,6 @@ from lokinet_node.session.plaintexts import (
     MAX_CONTENT,
     PLAINTEXT,
     PLAINTEXT_HEAD,
-    PLAINTEXT_HEADS,
     TYPE_MESSAGE,
     Plaintexts,
 )
@@ -35,12 +34,3 @@ def test_a_length_beyond_the_largest_packet_is_no_content() -> None:
     plain = Plaintexts()
     PLAINTEXT_HEAD.pack_into(plain.buffer, PLAINTEXT, TYPE_MESSAGE, MAX_CONTENT + 1)
     assert plain.content(1) is None
-
-
-def test_one_struct_reads_the_heads_of_all_rows() -> None:
-    plain = Plaintexts()
-    for row in range(ROWS):
-        plain.put(row, row % 3, bytes(row))
-    heads = PLAINTEXT_HEADS[ROWS].unpack_from(plain.buffer)
-    assert heads[::2] == tuple(row % 3 for row in range(ROWS))
-    assert heads[1::2] == tuple(range(ROWS))

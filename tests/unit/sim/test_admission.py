@@ -59,13 +59,20 @@ def authorised(client: ClientMachine) -> list[tuple[AuthCode, str]]:
     return [(one.code, one.reason) for one in effects if isinstance(one, Authorised)]
 
 
+def ask(world: World, client: ClientMachine, service: ClientMachine, token: str) -> None:
+    """Ask to be let in; what comes of it is an effect of the client."""
+    now = world.network.now
+    client.role.sessions.authorise(service.role.address, token, now)
+    client.role.tick(now)
+    world.network.poke(client.address)
+
+
 def authorise(
     world: World, client: ClientMachine, service: ClientMachine, token: str
 ) -> tuple[AuthCode, str]:
     """Ask, and wait for the answer."""
     client.node.take_effects()
-    client.role.authorise(service.role.address, token, world.network.now)
-    world.network.poke(client.address)
+    ask(world, client, service, token)
     answers: list[tuple[AuthCode, str]] = []
 
     def is_answered() -> bool:
@@ -144,7 +151,7 @@ def test_a_static_token_lets_in_and_another_does_not() -> None:
 def test_a_token_known_before_the_call_is_asked_with() -> None:
     world = World(seed=55)
     web, alice = guarded(world, tokens=["sesame"])
-    alice.role.authorise(web.role.address, "sesame", world.network.now)
+    ask(world, alice, web, "sesame")
     send(alice, web, b"hello")
     world.wait(lambda: payloads(web) == [b"hello"], 20)
     assert authorised(alice) == [(AuthCode.OKAY, "")]
@@ -228,8 +235,7 @@ def test_the_driver_decides_about_tokens_of_a_backend_once() -> None:
     world = World(seed=62)
     web, alice = guarded(world, backend=Backend.HTTP)
     web.node.take_effects()
-    alice.role.authorise(web.role.address, "voucher", world.network.now)
-    world.network.poke(alice.address)
+    ask(world, alice, web, "voucher")
     checks: list[TokenCheck] = []
 
     def is_asked() -> bool:
