@@ -43,6 +43,8 @@ class Drop(IntEnum):
     TOO_MANY_LINKS = 18
     NOT_UP = 19
     """Cells of our own for a link that cannot carry them now."""
+    NOT_A_RESPONDER = 20
+    """An initiation at a client: nobody links to one, and it answers no stranger."""
 
 
 class Reason(StrEnum):

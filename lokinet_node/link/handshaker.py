@@ -7,6 +7,9 @@ dated within two minutes, newer than the last of its sender, not from elsewhere 
 up; 3. it is answered, and its keypair waits as next; 4. `confirm`, on the first valid cell, puts
 it in use. A changed boot id of the peer ends the link; the keypair then starts a new one.
 
+A client is nobody's responder: it drops initiations of every version unread, and so sends to no
+address but those it dials (the host's routes of drivers/exit_routes.py rely on it).
+
 An initiation of another version is answered by ours. Anybody on the way can forge that answer, so
 it only explains why an attempt came to nothing; it ends none.
 """
@@ -89,6 +92,10 @@ class Handshaker:
             kind, version = handshake_type(int.from_bytes(datagram[:4], "big"))
         except WireError:
             table.drops[Drop.UNKNOWN_TYPE] += 1
+            return None
+        if kind is HandshakeType.INITIATION and self._me.role is Role.CLIENT:
+            # Before anything else: an answer is a datagram to whoever the sender says he is.
+            table.drops[Drop.NOT_A_RESPONDER] += 1
             return None
         if version != VERSION:
             table.drops[Drop.VERSION] += 1
