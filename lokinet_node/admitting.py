@@ -134,13 +134,20 @@ class Admitting:
         if len(self._tasks) > MOST_PENDING:
             verdict = Verdict(AuthCode.LIMITED, TOO_OFTEN)
         else:
-            try:
-                verdict = await self._ask(check)
-            except (OSError, OperatorError, WireError) as error:
-                self._log.warn("auth.undecided", reason=str(error) or type(error).__name__)
-                verdict = Verdict(AuthCode.FAILED, UNDECIDED)
+            verdict = await self._asked(check)
         self._role.token_checked(check, verdict, self._clock())
         self.after()
+
+    async def _asked(self, check: TokenCheck) -> Verdict:
+        """An answer in any case: without one the caller could never ask again."""
+        try:
+            return await self._ask(check)
+        except (OSError, OperatorError, WireError) as error:
+            reason = str(error) or type(error).__name__
+        except Exception as error:  # its text may hold anything, the token too
+            reason = type(error).__name__
+        self._log.warn("auth.undecided", reason=reason)
+        return Verdict(AuthCode.FAILED, UNDECIDED)
 
     async def _ask(self, check: TokenCheck) -> Verdict:
         if self._config.service is not None:

@@ -45,4 +45,5 @@ def read_answer(body: bytes) -> tuple[AuthCode, str]:
     reason = answer.get("reason", "") if isinstance(answer, dict) else None
     if not isinstance(result, str) or result not in _RESULTS or not isinstance(reason, str):
         raise WireError(f"{WHO} answers neither {' nor '.join(_RESULTS)}")
-    return _RESULTS[result], reason
+    # JSON can spell halves of characters, which no text can be sent with
+    return _RESULTS[result], reason.encode(errors="replace").decode()

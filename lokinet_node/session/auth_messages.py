@@ -58,7 +58,7 @@ class AuthResult:
 
 def is_token(text: str) -> bool:
     """Whether a text fits where tokens go."""
-    return 0 < len(text.encode()) <= MOST_TOKEN and text.isprintable()
+    return text.isprintable() and 0 < len(text.encode()) <= MOST_TOKEN
 
 
 def encode_auth(auth: Auth) -> bytes:
@@ -78,8 +78,8 @@ def decode_auth(data: bytes) -> Auth:
 
 
 def encode_auth_result(result: AuthResult) -> bytes:
-    """Without the kind."""
-    reason = result.reason.encode()[:MOST_REASON].decode(errors="ignore").encode()
+    """Without the kind; any reason can be sent, what UTF-8 has no bytes for as question marks."""
+    reason = result.reason.encode(errors="replace")[:MOST_REASON].decode(errors="ignore").encode()
     return _RESULT.pack(result.number, result.code, len(reason)) + reason
 
 

@@ -32,6 +32,12 @@ TYPE_EXIT6: Final = 4
 PLAINTEXT_HEAD: Final = Struct("!BH")
 """type, length of the content."""
 
+_MOST_HIGH: Final = MAX_CONTENT >> 8
+_AT_MOST: Final = bytes(min(high, _MOST_HIGH) for high in range(256))
+_BELOW_MOST: Final = bytes(255 * (high < _MOST_HIGH) for high in range(256))
+"""Tables for upper bytes of lengths: the largest is 1280, five times 256, so that the lower byte
+counts only below that."""
+
 _WHOLE: Final = Struct(f"!BH{PLAINTEXT - CONTENT_AT}s")
 
 
@@ -58,8 +64,9 @@ class Plaintexts:
         return self.rows[row][CONTENT_AT : CONTENT_AT + length]
 
     def content_bytes(self, first: int, count: int) -> int:
-        """Sum of the lengths in `count` rows."""
+        """Sum of the lengths in `count` rows, each at most the largest there is."""
         start, end = first * PLAINTEXT, (first + count) * PLAINTEXT
-        return 256 * sum(self.buffer[start + 1 : end : PLAINTEXT]) + sum(
-            self.buffer[start + 2 : end : PLAINTEXT]
-        )
+        high = self.buffer[start + 1 : end : PLAINTEXT]
+        low = self.buffer[start + 2 : end : PLAINTEXT]
+        below = int.from_bytes(low) & int.from_bytes(high.translate(_BELOW_MOST))
+        return 256 * sum(high.translate(_AT_MOST)) + sum(below.to_bytes(count))

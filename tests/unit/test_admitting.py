@@ -107,6 +107,21 @@ def test_a_file_that_is_gone_lets_nobody_in_and_the_log_says_why(tmp_path: Path)
     assert "a-secret" not in said.read_text()
 
 
+def test_whatever_goes_wrong_is_an_answer_and_tells_no_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(entries: list[str], token: str) -> str:
+        raise ZeroDivisionError(token)
+
+    monkeypatch.setattr(admitting, "find_token", fail)
+    path, said = tmp_path / "tokens", tmp_path / "log"
+    path.write_text("sesame")
+    config = AuthConfig(is_guarded=True, backend=Backend.FILE, files=(str(path),))
+    assert decide(config, "a-secret", said=said) == [Verdict(AuthCode.FAILED, UNDECIDED)]
+    assert "ZeroDivisionError" in said.read_text()
+    assert "a-secret" not in said.read_text()
+
+
 def test_a_service_is_told_who_asks_whom() -> None:
     heard: list[dict[str, str]] = []
 

@@ -55,6 +55,11 @@ def test_a_decision_and_its_reason(code: AuthCode) -> None:
     assert question == QUESTION
 
 
+def test_what_no_text_can_hold_is_replaced_in_a_reason() -> None:
+    body = b'{"result":"REJECT","reason":"no \\ud800 way"}'
+    assert ask(http(body))[0] == (AuthCode.REJECT, "no ? way")
+
+
 def test_a_reason_may_be_left_out() -> None:
     assert ask(http(b'{"result":"OKAY"}'))[0] == (AuthCode.OKAY, "")
 

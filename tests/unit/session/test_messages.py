@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lokinet_node.base.errors import LocalProtocolError, WireError
 from lokinet_node.base.ids import Handle, RouterID
-from lokinet_node.session.auth_messages import Auth, AuthCode, AuthResult
+from lokinet_node.session.auth_messages import Auth, AuthCode, AuthResult, is_token
 from lokinet_node.session.messages import (
     Answer,
     Close,
@@ -115,6 +115,9 @@ def test_a_token_is_bounded_and_a_reason_is_cut_where_a_character_ends() -> None
     assert decode_message(encode_message(Auth(1, "x" * 128))) == Auth(1, "x" * 128)
     cut = decode_message(encode_message(AuthResult(1, AuthCode.REJECT, "x" + "\u20ac" * 100)))
     assert cut == AuthResult(1, AuthCode.REJECT, "x" + "\u20ac" * 66)
+    odd = decode_message(encode_message(AuthResult(1, AuthCode.REJECT, "half \ud800")))
+    assert odd == AuthResult(1, AuthCode.REJECT, "half ?")
+    assert not is_token("half \ud800")
     assert "secret" not in repr(Auth(1, "secret"))
 
 

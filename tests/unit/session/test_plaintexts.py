@@ -34,3 +34,14 @@ def test_a_length_beyond_the_largest_packet_is_no_content() -> None:
     plain = Plaintexts()
     PLAINTEXT_HEAD.pack_into(plain.buffer, PLAINTEXT, TYPE_MESSAGE, MAX_CONTENT + 1)
     assert plain.content(1) is None
+
+
+def test_lengths_count_up_to_the_largest_packet_whatever_a_row_says() -> None:
+    plain = Plaintexts()
+    lengths = [7, 255, 256, 1279, 1280, 1281, 1535, 1536, 65535]
+    for row, length in enumerate(lengths):
+        PLAINTEXT_HEAD.pack_into(plain.buffer, row * PLAINTEXT, TYPE_MESSAGE, length)
+    for first in range(len(lengths)):
+        wanted = sum(min(length, MAX_CONTENT) for length in lengths[first:])
+        assert plain.content_bytes(first, len(lengths) - first) == wanted
+    assert plain.content_bytes(3, 0) == 0
