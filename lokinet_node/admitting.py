@@ -8,7 +8,9 @@ caller without details and logged with them. Tokens are in no log.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +20,7 @@ from lokinet_node.drivers.crypt3 import check_crypt, crypt
 from lokinet_node.drivers.files import read_file, write_file
 from lokinet_node.exits.auth import NOT_PERMITTED, TOO_OFTEN, Doorman, TokenCheck, Verdict
 from lokinet_node.exits.backend import Backend
-from lokinet_node.exits.quota import Ledger
+from lokinet_node.exits.quota import STORED_LIMIT, Ledger
 from lokinet_node.exits.token_file import find_hash, find_token, lines
 from lokinet_node.session.auth_messages import AuthCode
 
@@ -72,10 +74,9 @@ class Admitting:
         self._worker: ThreadPoolExecutor | None = None
         self._used_file = f"{config.data_dir}/{USED_FILE}"
         self._ledger: Ledger | None = None
-        self._saved = b""
+        self._saving = threading.Lock()
         if config.quotas:
             self._ledger = _read_ledger(self._used_file, config.quotas, entropy)
-            self._saved = self._ledger.dump()
         role.gate.keep(
             Doorman(
                 whitelist=auth.whitelist,
@@ -89,6 +90,9 @@ class Admitting:
 
     def start(self) -> None:
         """Begin to write down what is used; there must be a running loop."""
+        service = self._config.service
+        if service is not None and not ipaddress.ip_address(service[0].ip).is_loopback:
+            self._log.warn("auth.in-clear", service=str(service[0]), fix="ask over the loopback")
         if self._ledger is not None:
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
@@ -117,18 +121,23 @@ class Admitting:
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(SAVE_PAUSE_S)
-            self._save()
+            if self._ledger is not None and self._ledger.is_dirty:
+                await asyncio.to_thread(self._save)
 
     def _save(self) -> None:
-        used = b"" if self._ledger is None else self._ledger.dump()
-        if used == self._saved:
+        """Write down what was used since it was written last; one thread at a time."""
+        ledger = self._ledger
+        if ledger is None:
             return
-        try:
-            write_file(self._used_file, used)
-        except OperatorError as error:
-            self._log.warn("quota.unsaved", reason=str(error))
-        else:
-            self._saved = used
+        with self._saving:
+            if not ledger.is_dirty:
+                return
+            ledger.is_dirty = False
+            try:
+                write_file(self._used_file, ledger.dump())
+            except OperatorError as error:
+                ledger.is_dirty = True
+                self._log.warn("quota.unsaved", reason=str(error))
 
     async def _decide(self, check: TokenCheck) -> None:
         if len(self._tasks) > MOST_PENDING:
@@ -179,7 +188,7 @@ class Admitting:
 
 def _read_ledger(path: str, quotas: Quotas, entropy: Entropy) -> Ledger:
     """With what was used in earlier runs; OperatorError where that cannot be told."""
-    stored = read_file(path, FILE_LIMIT) if os.path.exists(path) else None
+    stored = read_file(path, STORED_LIMIT) if os.path.exists(path) else None
     try:
         return Ledger(quotas, entropy, stored)
     except NameSyntaxError as error:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 from lokinet_node.base.units import MILLISECOND, SECOND, Micros
 from lokinet_node.exits.exit_range import ExitRange
 from lokinet_node.exits.mapping import Exit, ExitMap
+from lokinet_node.exits.token_names import TokenNames
 from lokinet_node.exits.ways import (
     UNKNOWN,
     ExitDown,
@@ -88,6 +89,8 @@ class Exits:
         self.map_ = ExitMap(entropy)
         self.tokens: dict[Exit, str] = {}
         """What to ask with; never shown."""
+        self.token_names = TokenNames(entropy)
+        """What to show instead."""
         self._ways = ways
         self._note = note
         self._uses: dict[Exit, _Use] = {}

@@ -16,7 +16,7 @@ from lokinet_node.node.client_cells import ClientCells
 from lokinet_node.node.directory import FIRST_PUBLICATION, Directory
 from lokinet_node.node.exits import ClientExits
 from lokinet_node.node.flows import SessionFlow, Snodes
-from lokinet_node.node.gate import Gate
+from lokinet_node.node.gate import NO_LEAVE, Gate
 from lokinet_node.node.names import NameResolved, Names
 from lokinet_node.node.paths import PathKeeper, undoubted
 from lokinet_node.node.questions import Questions, Resolved
@@ -153,7 +153,7 @@ class ClientRole:
     def want_flow(self, remote: Remote, now: Micros) -> None:
         """Start whatever leads to this remote."""
         if not remote.is_router:
-            self.sessions.connect(LokiAddress(remote.key), now)
+            self._call(LokiAddress(remote.key), now)
             return
         if self._network.book.get_fresh(RouterID(remote.key), now) is None:
             self._failed(remote, "no such router is known")
@@ -161,6 +161,14 @@ class ClientRole:
         flow = self.snodes.want(remote, now)
         if self.traffic is not None:
             self.traffic.flows[remote] = flow
+
+    def _call(self, address: LokiAddress, now: Micros) -> None:
+        if self.gate.may_call(address, now):
+            self.sessions.connect(address, now)
+            return
+        self._questions.failed(remote_loki(address), NO_LEAVE)
+        if self.traffic is not None:
+            self.traffic.refused(remote_loki(address))
 
     def _flow_ready(self, remote: Remote, now: Micros) -> None:
         if self.traffic is None:

@@ -7,7 +7,7 @@ driver finds out: it takes a `TokenCheck` from the node's effects and calls `che
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lokinet_node.exits.auth import TokenCheck
 from lokinet_node.session.addresses import remote_loki
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lokinet_node.exits.quota import Ledger
     from lokinet_node.node.traffic import Traffic
     from lokinet_node.session.sessions import Sessions
+
+NO_LEAVE: Final = "it may not use this node any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Gate:
             else:
                 self._decide(effect, decision, now)
 
+    def may_call(self, remote: LokiAddress, now: Micros) -> bool:
+        """Whether to dial this remote: not if it was a caller and has no leave any more."""
+        return self.doorman is None or self.doorman.recall(remote, now) is not None
+
     def checked(self, check: TokenCheck, verdict: Verdict, now: Micros) -> None:
         """What the driver found out about a token."""
         if self.doorman is not None:
@@ -82,6 +88,8 @@ class Gate:
         if ledger is None or due is None or due > now:
             return
         for remote, reason in ledger.look(self._sessions.by_remote, now):
+            if self.doorman is not None:
+                self.doorman.leave(remote, now)
             self.answers[AuthCode.LIMITED] += 1
             self._note(CallerAnswered(remote, AuthCode.LIMITED, reason))
             answer = AuthResult(UNASKED, AuthCode.LIMITED, reason)
@@ -100,8 +108,8 @@ class Gate:
         self, attempt: AdmissionAsked | TokenCheck, decision: Decision, now: Micros
     ) -> None:
         self.answers[decision.code] += 1
-        if self.ledger is not None and decision.grant is None:
-            self.ledger.leave(attempt.remote)
+        if self.doorman is not None and decision.grant is None:
+            self.doorman.leave(attempt.remote, now)
         answer = AuthResult(attempt.number, decision.code, decision.reason)
         self._note(CallerAnswered(attempt.remote, decision.code, decision.reason))
         self._sessions.decided(attempt.remote, answer, decision.grant, now)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from lokinet_node.base.names import format_loki
 from lokinet_node.base.units import SECOND
-from lokinet_node.exits.quota import shown
 from lokinet_node.session.admission import Plea
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def gate_status(gate: Gate) -> dict[str, Any]:
             for remote, one in ledger.clients.items()
         ]
         status["tokens"] = [
-            {"token": shown(name)} | _account(one) for name, one in ledger.tokens.items()
+            {"token": ledger.shown(name)} | _account(one) for name, one in ledger.tokens.items()
         ]
     return status
 

@@ -1,11 +1,10 @@
-"""What a status shows of the exits a node uses; tokens only as the beginning of their hash."""
+"""What a status shows of the exits a node uses; tokens only by name (exits/token_names.py)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from lokinet_node.base.ids import LokiAddress
-from lokinet_node.crypto.kdf import blake2s
 from lokinet_node.exits.consumer import is_remote
 from lokinet_node.node.config_consumer import NO_EXIT
 from lokinet_node.node.status_provider import refusal_rows
@@ -13,9 +12,6 @@ from lokinet_node.node.status_provider import refusal_rows
 if TYPE_CHECKING:
     from lokinet_node.exits.consumer import Exits
     from lokinet_node.session.sessions import Sessions
-
-HASH_DIGITS: Final = 4
-"""Of a token's hash: enough to tell one's own tokens apart, no help to who guesses."""
 
 
 def exit_map(exits: Exits) -> dict[str, Any]:
@@ -35,12 +31,10 @@ def exit_map(exits: Exits) -> dict[str, Any]:
 
 def auth_codes(exits: Exits) -> dict[str, str]:
     """Address -> the token it is asked with, redacted."""
-    return {str(exit_): redacted(token) for exit_, token in exits.tokens.items()}
-
-
-def redacted(token: str) -> str:
-    """A token as a status shows it."""
-    return f"{blake2s(token.encode()).hex()[:HASH_DIGITS]}…"
+    names = exits.token_names
+    return {
+        str(exit_): f"{names.shown(names.name(token))}…" for exit_, token in exits.tokens.items()
+    }
 
 
 def exits_status(exits: Exits, sessions: Sessions) -> list[dict[str, Any]]:

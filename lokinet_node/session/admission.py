@@ -2,7 +2,7 @@
 
 The end that was called (`is_welcome`): a remote whose packets are not welcome is heard as far as
 session messages go, its packets are dropped and it is told so. Who is welcome says the doorkeeper
-(`Home.doorkeeper`); without one everybody is, and so is who we called ourselves.
+(`Home.doorkeeper`), also about those whom we call ourselves; without one everybody is.
 
 The end that called (`may_send`): message 2 says whether to ask first. The question is repeated
 until it is answered; a refusal stands for a while, then the next packet asks again.
@@ -18,6 +18,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lokinet_node.base.units import SECOND, Micros
+from lokinet_node.path.meter import Bucket
 from lokinet_node.session.auth_messages import UNASKED, Auth, AuthCode, AuthResult, shown
 from lokinet_node.session.effects import AdmissionAsked, Authorised
 from lokinet_node.session.messages import STATUS_NEEDS_AUTH, STATUS_OK
@@ -65,6 +66,9 @@ class Doorkeeper(Protocol):
     def greet(self, remote: LokiAddress, now: Micros) -> Grant | None:
         """What a caller has without asking; None: it has to ask."""
 
+    def recall(self, remote: LokiAddress, now: Micros) -> Grant | None:
+        """What one has whom we call ourselves; None: it was a caller once and has no leave now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -72,6 +76,16 @@ class Grant:
 
     meter: Meter | None = None
     """None: nothing is counted."""
+    is_customer: bool = True
+    """May use what this end offers beyond its own packets: its exit."""
+
+
+CALLED: Final = Grant(is_customer=False)
+"""What one has whom we call and who never was a caller."""
+
+QUESTION_BURST: Final = 8
+"""Questions of a remote at once, copies too, and one a second: the rest is not heard. Whoever asks
+in earnest repeats it. The doorkeeper's own measure is shorter and has an answer."""
 
 
 class Plea(Enum):
@@ -95,6 +109,7 @@ class Admission:
         "_number",
         "_outlet",
         "_pending",
+        "_questions",
         "_remote",
         "_tell_at",
         "_tries",
@@ -120,6 +135,7 @@ class Admission:
         self._meter: Meter | None = None
         # The remote's question and what it was told.
         self._pending: int | None = None
+        self._questions = Bucket(1, QUESTION_BURST)
         self._answered = AuthResult(UNASKED, AuthCode.REJECT, "ask to be let in first")
         self._tell_at: Micros = 0
         # Our question.
@@ -166,27 +182,32 @@ class Admission:
 
     def pass_out(self, plain: Plaintexts, count: int, now: Micros) -> int:
         """How many of the rows 0..count may go to the remote."""
+        if not self.is_welcome:
+            self.called(now)  # to send is to call, whoever made the session
+        if not self.is_welcome:
+            return 0
         if self._meter is None:
             return count
-        if not self.is_granted:
-            return 0
         return self._meter.take(count, plain.content_bytes(0, count), now)
 
     # --- the end that was called
 
     def knocked(self, now: Micros) -> int:
         """A message 1 was good; the status of its answer."""
-        if not self.is_granted and self._home.doorkeeper is not None and self._meter is None:
+        if not self.is_granted and self._home.doorkeeper is not None:
             grant = self._home.doorkeeper.greet(self._remote, now)
             if grant is not None:
                 self._let_in(grant)
         return STATUS_OK if self.is_welcome else STATUS_NEEDS_AUTH
 
-    def called(self) -> None:
-        """We called the remote ourselves: its packets are wanted, unless it had its share."""
-        if self.is_welcome or self._meter is not None:
+    def called(self, now: Micros) -> None:
+        """We call the remote ourselves: its packets are wanted, unless it lost its leave."""
+        if self.is_welcome or self._home.doorkeeper is None:
             return
-        self.is_welcome = True
+        grant = self._home.doorkeeper.recall(self._remote, now)
+        if grant is None:
+            return
+        self._let_in(grant)
         if self._answered.number != UNASKED:
             self._answered = AuthResult(UNASKED, AuthCode.OKAY)
             self._outlet.tell(self._answered)
@@ -209,11 +230,13 @@ class Admission:
         self._outlet.tell(answer)
 
     def _let_in(self, grant: Grant) -> None:
-        self.is_welcome = self.is_granted = True
+        self.is_welcome, self.is_granted = True, grant.is_customer
         self._meter = grant.meter
 
-    def asked(self, question: Auth) -> None:
+    def asked(self, question: Auth, now: Micros) -> None:
         """The remote asks; a question is decided once."""
+        if not self._questions.take(now):
+            return
         if question.number == self._answered.number and question.number != UNASKED:
             self._outlet.tell(self._answered)
         elif self._home.doorkeeper is None:
@@ -304,6 +327,9 @@ class Admission:
 
 def _blank_leaving(plain: Plaintexts, first: int, count: int) -> int:
     """Blank packets to the internet, of one whom we called ourselves and never let in."""
+    types = bytes(plain.view[first * PLAINTEXT : (first + count) * PLAINTEXT : PLAINTEXT])
+    if TYPE_EXIT4 not in types and TYPE_EXIT6 not in types:
+        return 0
     blanked = 0
     for row in range(first, first + count):
         start = row * PLAINTEXT

@@ -76,7 +76,7 @@ class Inbox:
             case Pong(token):
                 self._outlet.prove(self._session.watch.pong(token, now))
             case Auth():
-                self._session.admission.asked(message)
+                self._session.admission.asked(message, now)
             case AuthResult():
                 self._session.admission.answered(message, now)
             case Refused():

@@ -113,7 +113,7 @@ class Session:
         """Somebody wants to talk to the remote."""
         self.is_dialler = True
         self._activity.last_used = now
-        self.admission.called()
+        self.admission.called(now)
         self.admission.connect(now)
         if isinstance(self.state, Connecting) and self.dial is None:
             self._begin_dial(now, is_rescue=False)

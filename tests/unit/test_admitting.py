@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -204,7 +205,12 @@ def test_what_is_used_is_written_while_the_node_runs(
     async def run() -> bytes:
         written: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         monkeypatch.setattr(admitting, "SAVE_PAUSE_S", 0.01)
-        monkeypatch.setattr(admitting, "write_file", lambda path, data: written.set_result(data))
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(
+            admitting,
+            "write_file",
+            lambda path, data: loop.call_soon_threadsafe(written.set_result, data),
+        )
         one.start()
         async with asyncio.timeout(10):
             found = await written
@@ -212,6 +218,51 @@ def test_what_is_used_is_written_while_the_node_runs(
         return found
 
     assert b"700" in asyncio.run(run())
+
+
+def test_what_nobody_used_is_not_written_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one, ledger = service(tmp_path)
+    ledger.open(ALICE, "", 5).take(1, 700, 5)
+    threads: list[int] = []
+
+    async def run() -> None:
+        written = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def write(path: str, data: bytes) -> None:
+            threads.append(threading.get_ident())
+            loop.call_soon_threadsafe(written.set)
+
+        monkeypatch.setattr(admitting, "SAVE_PAUSE_S", 0.01)
+        monkeypatch.setattr(admitting, "write_file", write)
+        one.start()
+        async with asyncio.timeout(10):
+            await written.wait()
+        await one.close()
+
+    asyncio.run(run())
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident(), "the loop goes on meanwhile"
+
+
+def test_who_lets_tokens_leave_the_machine_in_clear_is_told(tmp_path: Path) -> None:
+    for ip, is_told in (("127.0.0.1", False), ("127.8.8.8", False), ("192.0.2.1", True)):
+        said = tmp_path / ip
+        config = AuthConfig(
+            is_guarded=True, backend=Backend.HTTP, service=(Endpoint(ip, 80), "/allow")
+        )
+
+        async def run(config: AuthConfig = config, said: Path = said) -> None:
+            web = World(seed=1, routers=1).client("web")
+            log = Log("info", str(said))
+            one = Admitting(configured(config), web.role, bytes, lambda: 5, log)
+            one.start()
+            await one.close()
+
+        asyncio.run(run())
+        assert ("auth.in-clear" in said.read_text()) is is_told
 
 
 def test_a_record_of_use_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lokinet_node.base.errors import LokinetError
+from lokinet_node.crypto.kdf import blake2s
 from lokinet_node.node.status import client_report, summary
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.wire.offer import Offer
@@ -184,4 +185,6 @@ def test_status_shows_exits_and_hides_tokens(bench: Bench) -> None:
     assert short["exitMap"] == {"::/0": one}
     assert short["authCodes"] == service["authCodes"]
     assert len(short["authCodes"][one]) == 5
+    unkeyed = blake2s(b"s3cret").hex()
+    assert short["authCodes"][one][:4] != unkeyed[:4], "guesses could be tried against that"
     assert "s3cret" not in f"{report} {short}"

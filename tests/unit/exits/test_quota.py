@@ -64,7 +64,7 @@ def test_time_runs_while_somebody_is_there_and_once_for_a_shared_token() -> None
     found = [one.look(HERE, now + second * SECOND) for second in range(4)]
     (account,) = one.tokens.values()
     assert account.time == 5 * SECOND
-    assert found == [[], [], [(BOB, "the token's quota of 5 seconds is used up")], []]
+    assert found == [[], [(BOB, "the token's quota of 5 seconds is used up")], [], []]
 
 
 def test_who_lost_leave_for_another_reason_uses_no_time() -> None:
@@ -73,11 +73,10 @@ def test_who_lost_leave_for_another_reason_uses_no_time() -> None:
     one.look(HERE, NOW)
     one.look(HERE, NOW + SECOND)
     assert one.clients[ALICE].is_on
-    one.leave(ALICE)
-    assert one.deadline() is not None, "it is shown as there"
+    one.leave(ALICE, NOW + SECOND)
+    assert not one.clients[ALICE].is_on
     for second in range(2, 20):
         assert one.look(HERE, NOW + second * SECOND) == []
-    assert not one.clients[ALICE].is_on
     assert one.deadline() is None
     assert one.clients[ALICE].time == SECOND
 
@@ -131,6 +130,70 @@ def test_a_record_brings_back_what_was_used_and_tells_no_token() -> None:
 def test_another_record_is_refused(stored: bytes) -> None:
     with pytest.raises(NameSyntaxError):
         ledger(stored=stored)
+
+
+def test_the_time_of_one_that_comes_and_goes_counts() -> None:
+    one = ledger(Quota(time=60 * SECOND))
+    now = NOW
+    for _ in range(20):
+        one.open(ALICE, "", now)
+        assert one.look(HERE, now + SECOND // 2) == []
+        now += SECOND
+        assert one.look((), now) == [], "it has gone"
+    assert one.clients[ALICE].time == 20 * SECOND
+    for _ in range(10):
+        one.open(ALICE, "", now)
+        one.open(ALICE, "", now + SECOND // 4)
+        one.leave(ALICE, now + SECOND // 2)
+        now += SECOND
+    assert one.clients[ALICE].time == 25 * SECOND
+    assert not one.clients[ALICE].is_on
+
+
+def test_tokens_are_forgotten_before_the_table_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_TOKENS", 2)
+    one = ledger()
+    for number in range(5):
+        one.open(ALICE, f"token {number}", NOW)
+    assert len(one.tokens) == 2
+    assert [account.is_on for account in one.tokens.values()] == [False, True]
+
+
+def test_the_largest_record_can_be_read_again() -> None:
+    one = ledger()
+    address = (number.to_bytes(32, "big") for number in range(module.MOST_ACCOUNTS))
+    for name in address:
+        tab = one.open(LokiAddress(name), "", NOW)
+        tab.accounts[0].size = tab.accounts[0].time = 1 << 62
+    for number in range(module.MOST_TOKENS + 5):
+        tab = one.open(ALICE, str(number), NOW)
+        tab.accounts[1].size = tab.accounts[1].time = 1 << 62
+    stored = one.dump()
+    assert len(stored) <= module.STORED_LIMIT
+    again = ledger(stored=stored)
+    assert (len(again.clients), len(again.tokens)) == (module.MOST_ACCOUNTS, module.MOST_TOKENS)
+
+
+def test_of_a_larger_record_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = ledger()
+    for number in range(5):
+        one.open(ALICE, str(number), NOW).take(1, 10 + number, NOW)
+    monkeypatch.setattr(module, "MOST_TOKENS", 2)
+    assert [row.size for row in ledger(stored=one.dump()).tokens.values()] == [13, 14]
+
+
+def test_only_use_makes_a_record_worth_writing() -> None:
+    one = ledger()
+    assert not one.is_dirty
+    tab = one.open(ALICE, "", NOW)
+    one.is_dirty = False
+    assert one.look((), NOW + SECOND) == []
+    assert one.is_dirty, "time was used"
+    one.is_dirty = False
+    one.look((), NOW + 9 * SECOND)
+    assert not one.is_dirty
+    tab.take(1, 100, NOW)
+    assert one.is_dirty
 
 
 def test_addresses_that_are_not_there_are_forgotten_before_the_table_grows(

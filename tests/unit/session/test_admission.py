@@ -6,7 +6,13 @@ import pytest
 
 from lokinet_node.base.ids import LokiAddress
 from lokinet_node.base.units import SECOND, Micros
-from lokinet_node.session.admission import Admission, Grant, Plea
+from lokinet_node.session.admission import (
+    CALLED,
+    QUESTION_BURST,
+    Admission,
+    Grant,
+    Plea,
+)
 from lokinet_node.session.auth_messages import Auth, AuthCode, AuthResult
 from lokinet_node.session.effects import AdmissionAsked, Authorised
 from lokinet_node.session.messages import STATUS_NEEDS_AUTH, STATUS_OK, CloseReason
@@ -30,11 +36,15 @@ THERE, BACK = HEADER + bytes(4) + b"\xcb\0\x71\7", HEADER + b"\xcb\0\x71\7" + by
 class Nobody:
     """A doorkeeper that lets in whom it was told to."""
 
-    def __init__(self, grant: Grant | None = None) -> None:
+    def __init__(self, grant: Grant | None = None, called: Grant | None = CALLED) -> None:
         self.grant = grant
+        self.called = called
 
     def greet(self, remote: LokiAddress, now: Micros) -> Grant | None:
         return self.grant
+
+    def recall(self, remote: LokiAddress, now: Micros) -> Grant | None:
+        return self.called
 
 
 class Counter:
@@ -51,10 +61,10 @@ class Counter:
         return passed
 
 
-def guarded(grant: Grant | None = None) -> tuple[World, Admission]:
+def guarded(grant: Grant | None = None, called: Grant | None = CALLED) -> tuple[World, Admission]:
     """A session as the called end has it, whose door was closed before the caller asked."""
     world, caller, service = joined()
-    service.sessions.keep_door(Nobody(grant))
+    service.sessions.keep_door(Nobody(grant, called))
     admission = session_of(service, caller).admission
     admission.is_welcome = False
     service.sessions.take_effects()
@@ -91,7 +101,7 @@ def test_rows_before_the_first_are_somebody_elses() -> None:
 
 def test_whom_we_called_may_answer_and_bring_the_internet_to_us_but_not_us_to_it() -> None:
     world, admission = guarded()
-    admission.called()
+    admission.called(world.now)
     assert admission.is_welcome
     assert not admission.is_open
     plain = rows(*MIXED, (TYPE_EXIT4, BACK))
@@ -112,14 +122,51 @@ def test_who_is_metered_is_cut_off_after_what_passes_both_ways() -> None:
 
 def test_who_lost_leave_gets_nothing_and_is_not_let_in_by_our_calling() -> None:
     meter = Counter(100)
-    world, admission = guarded(Grant(meter))
+    world, admission = guarded(Grant(meter), called=None)
     admission.knocked(world.now)
     admission.decided(AuthResult(0, AuthCode.LIMITED, "used up"), None, world.now)
-    admission.called()
+    admission.called(world.now)
     plain = rows((TYPE_PACKET, b"x"))
     assert admission.pass_out(plain, 1, world.now) == 0
     assert admission.screen(plain, 0, 1, world.now) == 1
     assert meter.taken == []
+
+
+def test_a_former_caller_that_we_call_back_is_metered_as_before() -> None:
+    meter = Counter(1)
+    world, admission = guarded(called=Grant(meter))
+    admission.called(world.now)
+    plain = rows((TYPE_PACKET, b"x"), (TYPE_PACKET, b"y"))
+    assert admission.screen(plain, 0, 2, world.now) == 1
+    assert admission.pass_out(plain, 1, world.now) == 0
+    assert meter.taken == [(2, 2), (1, 1)]
+
+
+def test_a_former_caller_without_leave_gets_nothing_by_being_called_back() -> None:
+    world, admission = guarded(called=None)
+    admission.called(world.now)
+    plain = rows((TYPE_PACKET, b"x"))
+    assert not admission.is_welcome
+    assert admission.pass_out(plain, 1, world.now) == 0
+    assert admission.screen(plain, 0, 1, world.now) == 1
+
+
+def test_to_send_to_a_stranger_is_to_call_it() -> None:
+    world, admission = guarded()
+    assert admission.pass_out(rows((TYPE_PACKET, b"x")), 1, world.now) == 1
+    assert admission.is_welcome
+    assert not admission.is_customer
+
+
+def test_questions_are_metered_before_anything_is_done_about_them() -> None:
+    world, admission = guarded()
+    refusal = AuthCode.REJECT
+    for number in range(1, 3 * QUESTION_BURST):
+        admission.asked(Auth(number, ""), world.now)
+        admission.decided(AuthResult(number, refusal, "no"), None, world.now)
+    assert len(asked(admission)) == QUESTION_BURST
+    admission.asked(Auth(99, ""), world.now + SECOND)
+    assert [one.number for one in asked(admission)] == [99]
 
 
 def asked(admission: Admission) -> list[AdmissionAsked]:
@@ -131,16 +178,16 @@ def asked(admission: Admission) -> list[AdmissionAsked]:
 def test_one_question_is_pending_and_an_answer_to_another_is_nobodys() -> None:
     world, admission = guarded()
     assert admission.knocked(world.now) == STATUS_NEEDS_AUTH
-    admission.asked(Auth(7, "one"))
-    admission.asked(Auth(7, "one"))
-    admission.asked(Auth(8, "two"))
+    admission.asked(Auth(7, "one"), world.now)
+    admission.asked(Auth(7, "one"), world.now)
+    admission.asked(Auth(8, "two"), world.now)
     assert [one.number for one in asked(admission)] == [7]
     admission.decided(AuthResult(8, AuthCode.OKAY), Grant(), world.now)
     assert not admission.is_welcome, "that question was never taken"
     admission.decided(AuthResult(7, AuthCode.REJECT, "no"), None, world.now)
-    admission.asked(Auth(7, "one"))
+    admission.asked(Auth(7, "one"), world.now)
     assert asked(admission) == [], "it is answered as before"
-    admission.asked(Auth(8, "two"))
+    admission.asked(Auth(8, "two"), world.now)
     assert [one.number for one in asked(admission)] == [8]
     admission.decided(AuthResult(8, AuthCode.OKAY), Grant(), world.now)
     assert admission.is_welcome

@@ -15,6 +15,7 @@ from lokinet_node.node.traffic import Drop
 from lokinet_node.session.admission import Plea
 from lokinet_node.session.auth_messages import AuthCode
 from lokinet_node.session.effects import Authorised
+from lokinet_node.session.messages import CloseReason
 from lokinet_node.testing.builders import ClientMachine, World
 from lokinet_node.testing.packets import udp
 from lokinet_node.wire.ip import ICMP, UDP
@@ -311,6 +312,53 @@ def test_a_share_of_bytes_that_is_used_up_ends_the_leave_with_its_reason() -> No
         "reason": reason,
         "theirs": "open",
     }
+
+
+def hang_up(world: World, client: ClientMachine, service: ClientMachine) -> None:
+    """The caller ends the session, and both ends know."""
+    mine, theirs = client.role.sessions.by_remote, service.role.sessions.by_remote
+    mine[service.role.address].close(CloseReason.ASKED, world.network.now)
+    client.role.tick(world.network.now)
+    world.network.poke(client.address)
+    world.wait(lambda: client.role.address not in theirs, 10)
+    assert service.role.address not in mine
+
+
+def test_a_caller_that_is_dialled_back_is_metered_on() -> None:
+    world = World(seed=75)
+    web, alice = metered(world, Quotas(Quota(size=4_000)), "sesame")
+    assert authorise(world, alice, web, "sesame") == (AuthCode.OKAY, "")
+    send(alice, web, bytes(1000))
+    world.wait(lambda: len(payloads(web)) == 1, 5)
+    hang_up(world, alice, web)
+    send(web, alice, b"the kernel says it again")
+    world.wait(lambda: payloads(alice) == [b"the kernel says it again"], 20)
+    for _ in range(10):
+        send(alice, web, bytes(1000))
+        world.run(0.1)
+    assert 2 <= len(payloads(web)) - 1 <= 3
+    hang_up(world, alice, web)
+    before = prohibitions(web)
+    send(web, alice, b"and again")
+    world.wait(lambda: prohibitions(web) == before + 1, 5, "nobody is dialled for that")
+    world.run(5)
+    assert len(payloads(alice)) == 1
+    assert alice.role.address not in web.role.sessions.by_remote
+
+
+def test_who_lost_leave_is_not_dialled_back() -> None:
+    world = World(seed=76)
+    web, alice = guarded(world, tokens=["sesame"])
+    assert authorise(world, alice, web, "sesame") == (AuthCode.OKAY, "")
+    send(alice, web, b"hello")
+    world.wait(lambda: payloads(web) == [b"hello"], 5)
+    assert authorise(world, alice, web, "wrong") == (AuthCode.REJECT, "access not permitted")
+    send(web, alice, b"late answer")
+    world.run(1)
+    hang_up(world, alice, web)
+    send(web, alice, b"and again")
+    world.wait(lambda: bool(prohibitions(web)), 5)
+    assert payloads(alice) == []
 
 
 def test_another_token_brings_another_share() -> None:
