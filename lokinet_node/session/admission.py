@@ -104,6 +104,7 @@ class Admission:
         "_home",
         "_is_awaited",
         "_is_known",
+        "_is_welcome",
         "_meter",
         "_next",
         "_number",
@@ -114,15 +115,12 @@ class Admission:
         "_tell_at",
         "_tries",
         "is_granted",
-        "is_welcome",
         "plea",
         "reason",
         "refused_until",
     )
 
     def __init__(self, remote: LokiAddress, home: Home, outlet: Outlet) -> None:
-        self.is_welcome = home.doorkeeper is None
-        """Packets of the remote are delivered."""
         self.is_granted = False
         """The door let the remote in; False also for those we called ourselves."""
         self.plea = Plea.OPEN
@@ -135,6 +133,8 @@ class Admission:
         self._meter: Meter | None = None
         # The remote's question and what it was told.
         self._pending: int | None = None
+        self._is_welcome = home.doorkeeper is None
+        self._line_up()
         self._questions = Bucket(1, QUESTION_BURST)
         self._answered = AuthResult(UNASKED, AuthCode.REJECT, "ask to be let in first")
         self._tell_at: Micros = 0
@@ -146,6 +146,24 @@ class Admission:
         self._is_known = False
 
     # --- packets
+
+    @property
+    def is_welcome(self) -> bool:
+        """Packets of the remote are delivered."""
+        return self._is_welcome
+
+    @is_welcome.setter
+    def is_welcome(self, is_welcome: bool) -> None:
+        self._is_welcome = is_welcome
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """Among the strangers, who make room for the next caller, or not."""
+        strangers = self._home.strangers
+        if self._is_welcome or self._pending is not None:
+            strangers.pop(self._remote, None)
+        else:
+            strangers.setdefault(self._remote)
 
     @property
     def is_open(self) -> bool:
@@ -244,6 +262,7 @@ class Admission:
             self._outlet.tell(self._answered)
         elif self._pending is None:
             self._pending = question.number
+            self._line_up()
             self._home.effects.append(AdmissionAsked(self._remote, question.token, question.number))
 
     # --- the end that called
@@ -301,6 +320,7 @@ class Admission:
 
     def end(self, reason: str) -> None:
         """The session is over; who waits for an answer hears so."""
+        self._home.strangers.pop(self._remote, None)
         if self._is_awaited:
             self._is_awaited = False
             self._home.effects.append(Authorised(self._remote, AuthCode.FAILED, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ class Home:
     paths: tuple[OwnPath, ...] = ()
     """Those that are ready, newest knowledge."""
     by_remote: dict[LokiAddress, Session] = field(default_factory=dict)
+    strangers: OrderedDict[LokiAddress, None] = field(default_factory=OrderedDict)
+    """Remotes of sessions that were not let in and wait for nobody's decision, oldest first."""
     streams: dict[int, ReceiveStream] = field(default_factory=dict)
     """Index of an arriving record → stream to open it with."""
     pending: dict[int, tuple[Session, Initiator]] = field(default_factory=dict)

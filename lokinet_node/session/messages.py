@@ -50,7 +50,6 @@ TOKEN_SIZE: Final = 8
 STATUS_OK: Final = 0
 STATUS_NEEDS_AUTH: Final = 1
 """The keys are good; packets are not taken before the caller was let in."""
-STATUS_REFUSED: Final = 2
 
 _HEAD_1: Final = Struct("!QI")
 _SIGN_AT: Final = _HEAD_1.size + 1 + FIRST_INTRODUCTIONS * INTRODUCTION_SIZE

@@ -145,11 +145,6 @@ class Sessions:
         for session in list(self.by_remote.values()):
             session.paths_changed(now)
 
-    def path_lost(self, path: OwnPath, now: Micros) -> None:
-        """One path is gone: every session leaves it at once."""
-        if path in self._home.paths:
-            self.paths_changed([other for other in self._home.paths if other is not path], now)
-
     def handle_gone(self, path: OwnPath, handle: Handle, now: Micros) -> None:
         """The pivot of this path said that it does not know this handle of somebody."""
         for session in list(self.by_remote.values()):
@@ -185,12 +180,6 @@ class Sessions:
             self._answered(index, body, now)
         else:
             self.drops[Drop.UNKNOWN_INDEX] += 1
-
-    def close(self, remote: LokiAddress, now: Micros) -> None:
-        """Forget a session; the remote is told once."""
-        session = self.by_remote.get(remote)
-        if session is not None:
-            session.close(CloseReason.ASKED, now)
 
     def tick(self, now: Micros) -> None:
         """Do what is due."""
@@ -250,13 +239,15 @@ class Sessions:
         home.effects.append(SendCell(back, message))
 
     def _has_room(self, now: Micros) -> bool:
-        """For one more caller: those who were not let in make room for it, oldest first."""
+        """For one more caller: those who were not let in make room for it, oldest first.
+
+        Not those about whom a decision is on its way.
+        """
         if len(self.by_remote) < MOST_SESSIONS:
             return True
-        strangers = (one for one in self.by_remote.values() if not one.admission.is_welcome)
-        stranger = next(strangers, None)
+        stranger = next(iter(self._home.strangers), None)
         if stranger is not None:
-            stranger.close(CloseReason.IDLE, now)
+            self.by_remote[stranger].close(CloseReason.IDLE, now)
         return stranger is not None
 
     def _repeat(self, path: OwnPath, epoch: Epoch) -> None:

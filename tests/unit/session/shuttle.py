@@ -191,7 +191,7 @@ class Client:
             self.paths.remove(path)
             path.is_ready = False
             del self.world.handles[path.pivot, path.handle]
-            self.sessions.path_lost(path, self.world.now)
+            self.sessions.paths_changed(self.paths, self.world.now)
             self.settle()
 
     def path_to(self, number: int) -> FakePath:

@@ -34,7 +34,7 @@ def test_a_session_nobody_uses_is_forgotten_by_both() -> None:
 
 def test_a_close_ends_both_ends_and_a_new_dial_works() -> None:
     world, caller, service = joined()
-    caller.sessions.close(service.address, world.now)
+    session_of(caller, service).close(CloseReason.ASKED, world.now)
     caller.settle()
     world.run(SECOND)
     assert caller.ends() == [(service.address, "asked")]

@@ -12,6 +12,7 @@ from lokinet_node.base.units import MILLISECOND, MINUTE, SECOND
 from lokinet_node.burst import BODY, Cells
 from lokinet_node.crypto.keys import ed25519_keypair
 from lokinet_node.session import handshake, reception, sessions
+from lokinet_node.session.auth_messages import Auth, AuthCode, AuthResult
 from lokinet_node.session.effects import Drop, SendCell
 from lokinet_node.session.handshake import Identity, Initiator
 from lokinet_node.session.messages import Opening
@@ -148,12 +149,18 @@ def test_strangers_make_room_for_the_next_caller_and_guests_do_not(
         service.deliver(path, knock(world, introset, path, seed=seed))
     first, second, third = service.sessions.by_remote.values()
     first.admission.is_welcome = True
-    service.deliver(path, knock(world, introset, path, seed=53))
+    second.admission.asked(Auth(1, "voucher"), world.now)
+    for seed in (53, 54):
+        service.deliver(path, knock(world, introset, path, seed=seed))
     left = list(service.sessions.by_remote.values())
-    assert left[:2] == [first, third]
-    assert second not in left
+    assert left[:2] == [first, second], "one was let in, about one a decision is on its way"
+    assert third not in left
     assert len(left) == 3
     assert not service.dropped()
+    second.admission.decided(AuthResult(1, AuthCode.REJECT, "no"), None, world.now)
+    for seed in (55, 56):
+        service.deliver(path, knock(world, introset, path, seed=seed))
+    assert second not in service.sessions.by_remote.values()
 
 
 def test_a_caller_that_cannot_be_answered_or_calls_itself_is_dropped() -> None:
@@ -303,7 +310,6 @@ def test_rooms_without_sessions_want_nothing() -> None:
     assert client.deadline() is None
     client.sessions.tick(world.now)
     client.sessions.introset_found(client.address, None, 0, world.now)
-    client.sessions.close(client.address, world.now)
     client.told_gone(client.paths[0], Handle(5))
     assert client.sessions.take_effects() == []
     assert not [one for one in client.effects if isinstance(one, SendCell)]
