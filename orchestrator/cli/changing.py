@@ -27,7 +27,7 @@ from orchestrator.locks import locked
 from orchestrator.ops import describe
 from orchestrator.plan import Step
 
-__all__ = ["Change", "changing", "deaf_when_interrupted"]
+__all__ = ["INTERRUPTS", "Change", "changing", "deaf_when_interrupted"]
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 

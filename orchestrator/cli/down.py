@@ -6,11 +6,12 @@ import argparse
 
 from orchestrator.cli.network import existing
 from orchestrator.cli.output import print_json
+from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK
 from orchestrator.lifecycle import Removal, bring_down
 from orchestrator.locks import locked
 
-__all__ = ["down"]
+__all__ = ["brought_down", "down"]
 
 
 def down(arguments: argparse.Namespace) -> int:
@@ -19,8 +20,7 @@ def down(arguments: argparse.Namespace) -> int:
     if places is None or not places.leftovers():
         name, removal = arguments.name, Removal(False, False, 0)
     else:
-        with locked(places):
-            name, removal = places.name, bring_down(places)
+        name, removal = places.name, brought_down(places)
     if arguments.json:
         print_json(
             {
@@ -37,3 +37,9 @@ def down(arguments: argparse.Namespace) -> int:
     else:
         print(f"network {name} removed: its world had ended before, only files were left")
     return EXIT_OK
+
+
+def brought_down(places: Places) -> Removal:
+    """Lock and remove; raises OperatorError."""
+    with locked(places):
+        return bring_down(places)

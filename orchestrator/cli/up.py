@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
 from orchestrator.backends.chain import look
 from orchestrator.backends.opening import open_backend
@@ -18,12 +19,26 @@ from orchestrator.load import find_topology
 from orchestrator.plan import plan as make_plan
 from orchestrator.preflight import check_proc
 from orchestrator.scaling import read_definition, topology_of
-from orchestrator.up import bring_up
+from orchestrator.up import Outcome, bring_up
 
-__all__ = ["plan", "up"]
+__all__ = ["DEFAULT", "Wanted", "brought_up", "plan", "up"]
 
 DEFAULT = "default"
 """The network everybody begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a network shall be brought up."""
+
+    backend: str | None
+    """What was asked for; None: TESTNET_BACKEND or the topology say."""
+    keep_on_failure: bool
+    """Leave what a first `up` could not finish."""
+    timeout_s: float
+    """How long it may take to be ready."""
+    wait_for: str = "all"
+    """One of `readiness.layers.GOALS`."""
 
 
 def up(arguments: argparse.Namespace) -> int:
@@ -31,16 +46,27 @@ def up(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return plan(arguments)
     places, definition = _meant(arguments)
-    check_proc()
-    home = choose_home(arguments.backend, places, definition)
-    desired = desired_in(definition, places, home)
-    check_home(home, desired)
-    with changing(places, definition, arguments.keep_on_failure, home) as change:
-        outcome = bring_up(
-            desired, change.backend, change.begin, arguments.timeout, tell, arguments.wait_for
-        )
+    wanted = Wanted(
+        arguments.backend, arguments.keep_on_failure, arguments.timeout, arguments.wait_for
+    )
+    outcome = brought_up(places, definition, wanted)
     print_outcome(places, outcome, arguments.json)
     return EXIT_OK
+
+
+def brought_up(places: Places, definition: Definition, wanted: Wanted) -> Outcome:
+    """Choose where, check the machine, lock, bring up; raises OperatorError.
+
+    What a failure or Ctrl-C leaves is `changing`'s business: nothing, unless it is wanted.
+    """
+    check_proc()
+    home = choose_home(wanted.backend, places, definition)
+    desired = desired_in(definition, places, home)
+    check_home(home, desired)
+    with changing(places, definition, wanted.keep_on_failure, home) as change:
+        return bring_up(
+            desired, change.backend, change.begin, wanted.timeout_s, tell, wanted.wait_for
+        )
 
 
 def plan(arguments: argparse.Namespace) -> int:
