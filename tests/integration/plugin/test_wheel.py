@@ -7,6 +7,7 @@ depends on is shared with the tests' environment.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import site
@@ -23,6 +24,7 @@ import pytest
 from tests.integration.orchestrator.command import Testnet, new_testnet, until
 
 REPOSITORY = Path(__file__).parents[3]
+GUIDE = REPOSITORY / "docs" / "your-tests.md"
 PARTS = ("lokinet_node", "orchestrator", "topologies", "compose", "images", ".ci")
 """Folders a wheel is made of; files beside them all go along."""
 RUN_S = 100
@@ -192,7 +194,32 @@ def test_their_tests_are_green_and_red_over_a_network(installed: Installed) -> N
     assert "FAILED test_theirs.py::test_red" in said, said
     assert "assert 'coffee' in" in said
     assert "web: " in said, "the last words of its nodes"
-    assert said.count("changes made in") == 1, "one network for all"
+    assert installed.net.leftovers() == []
+
+
+def test_the_guide_leads_to_a_green_and_a_red_run(installed: Installed) -> None:
+    """From the part after the installation on, its commands as they are written."""
+    _, _, guide = GUIDE.read_text().partition("## Something to test")
+    commands = re.findall(r"^```sh\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    (installed.net.root / "env").symlink_to(installed.prefix)
+    ended = []
+    for command in commands:
+        result = subprocess.run(
+            ["bash", "-euc", command],
+            cwd=installed.net.root,
+            env=installed.net.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_S,
+            check=False,
+        )
+        ended.append((result.returncode, result.stdout))
+    assert [code for code, _ in ended] == [0, 0, 0, 1], ended
+    assert "3 passed in" in ended[2][1]
+    assert "1 failed, 2 passed in" in ended[3][1]
+    assert "assert (200, '4') == (200, '3')" in ended[3][1]
     assert installed.net.leftovers() == []
 
 
