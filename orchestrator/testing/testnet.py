@@ -65,8 +65,8 @@ class Program:
     """One of yours that runs in a node."""
 
     node: str
-    running: Running
-    said: IO[bytes]
+    running: Running = field(repr=False)
+    said: IO[bytes] = field(repr=False)
 
     @property
     def output(self) -> str:

@@ -113,8 +113,9 @@ class Installed:
         )
 
     def pytest(self, *arguments: str) -> list[str]:
+        """Heeds Ctrl-C even where these tests were started in the background, deaf to it."""
         words = ("-m", "pytest", "-p", "no:cacheprovider", *arguments)
-        return self.command("python", *words)
+        return ["env", "--default-signal=INT", *self.command("python", *words)]
 
 
 @pytest.fixture(scope="module")
