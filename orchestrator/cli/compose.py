@@ -50,8 +50,8 @@ def _context(wanted: str | None, folder: Path) -> str:
     checkout = Path(wanted) if wanted is not None else CHECKOUT
     if not (checkout / "Dockerfile").is_file():
         raise UsageError(
-            f"no Dockerfile in {checkout}: images are built from a checkout of lokinet-testnet: "
-            "--context DIR"
+            f"no Dockerfile in {checkout}: `testnet images -o DIR` writes what images are built "
+            "from, and --context DIR names it"
         )
     return os.path.relpath(checkout, folder)
 

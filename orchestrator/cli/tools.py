@@ -18,6 +18,7 @@ __all__ = ["add_tools"]
 def add_tools(commands: Commands) -> None:
     """Files first, then what looks at the machine."""
     _add_files(commands)
+    _add_images(commands)
     _add_doctor(commands)
     _add_test(commands)
     _add_watching(commands)
@@ -64,10 +65,20 @@ def _add_files(commands: Commands) -> None:
     render.add_argument(
         "--context",
         metavar="DIR",
-        help="of a compose file: the checkout its images are built from, if it is another",
+        help="of a compose file: what its images are built from, a checkout or written by `images`",
     )
     declare(
         commands, "schema", "topologies", "print the JSON Schema of topology files", network=False
+    )
+
+
+def _add_images(commands: Commands) -> None:
+    images = declare(
+        commands, "images", "images", "build the images that containers are made of", network=False
+    )
+    images.add_argument("images", nargs="*", metavar="IMAGE", help="some of them; else all")
+    images.add_argument(
+        "-o", "--output", metavar="DIR", help="write what they are built of to a new directory"
     )
 
 

@@ -137,7 +137,7 @@ def _image(name: str, is_there: bool) -> Finding:
     subject = f"image {name.rpartition('/')[2]}"
     if is_there:
         return ok(subject, name)
-    make = "`make images`" if name.startswith("localhost/") else f"`docker pull {name}`"
+    make = "`testnet images`" if name.startswith("localhost/") else f"`docker pull {name}`"
     return fatal(subject, f"the engine has no {name}", make)
 
 

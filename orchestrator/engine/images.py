@@ -13,7 +13,7 @@ __all__ = ["OURS", "PYTHON", "finder"]
 OURS = {
     word: f"localhost/lokinet-testnet/{word}:local" for word in ("node", "web", "tools", "clearnet")
 }
-"""What `make images` builds; `localhost` names no registry, so nothing is ever fetched."""
+"""What `testnet images` builds; `localhost` names no registry, so nothing is ever fetched."""
 PYTHON = "/opt/lokinet/bin/python"
 """In the node image."""
 
@@ -27,7 +27,7 @@ def finder(engine: Engine) -> Callable[[str], Image]:
             name = OURS.get(word, word)
             row = engine.image(name)
             if row is None:
-                fix = "`make images` builds it" if word in OURS else f"`docker pull {name}`"
+                fix = "`testnet images` builds it" if word in OURS else f"`docker pull {name}`"
                 raise HostUnfit(f"the engine has no image {name}: {fix}")
             found[word] = Image(name, str(row["Id"]))
         return found[word]

@@ -102,4 +102,6 @@ def judge_trial(code: int, seconds: float) -> Finding:
         return fatal(SUBJECT, f"{TUN} has no driver", "`modprobe tun`")
     if code > BASE:
         return fatal(SUBJECT, f"it cannot make a tun: {os.strerror(code - BASE)}", "see the text")
-    return fatal(SUBJECT, f"its program ended with {code}", "`make images` builds the image anew")
+    return fatal(
+        SUBJECT, f"its program ended with {code}", "`testnet images` builds the image anew"
+    )

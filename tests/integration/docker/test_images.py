@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ def run_in(name: str, *argv: str, user: str = "") -> str:
 
 def test_a_second_build_changes_nothing(images: str) -> None:
     done = subprocess.run(["images/build"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert re.findall(r"(\w+):local unchanged in", done.stderr) == list(IMAGES)
+
+
+def test_the_command_builds_the_same_from_what_it_lays_out(images: str) -> None:
+    command = [sys.executable, "-m", "orchestrator", "images", *IMAGES]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert re.findall(r"(\w+):local unchanged in", done.stderr) == list(IMAGES)
 
 

@@ -166,6 +166,11 @@ def test_what_is_no_code_came_along(installed: Installed) -> None:
         "print((files('orchestrator') / 'context/Dockerfile').read_text())"
     )
     listed = installed.run("python", "-c", script).stdout
+    assert installed.run("testnet", "images", "-o", "sources").returncode == 0
+    for name in ("images/build", "Dockerfile", ".dockerignore", "lokinet_node/cli.py"):
+        there, here = installed.net.root / "sources" / name, REPOSITORY / name
+        assert there.read_bytes() == here.read_bytes()
+        assert there.stat().st_mode == here.stat().st_mode
     for folder, inside in (
         ("topologies", "topologies"),
         ("images", "context/images"),

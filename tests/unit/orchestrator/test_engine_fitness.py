@@ -84,7 +84,12 @@ def test_a_good_engine_has_nothing_to_mend() -> None:
             "degraded",
             "ip route",
         ),
-        ("image node:local", replace(GOOD, images={OURS["node"]: False}), "fatal", "make images"),
+        (
+            "image node:local",
+            replace(GOOD, images={OURS["node"]: False}),
+            "fatal",
+            "testnet images",
+        ),
         ("image b:1", replace(GOOD, images={"a/b:1": False}), "fatal", "docker pull a/b:1"),
     ],
 )
@@ -122,7 +127,7 @@ def test_addresses_that_are_taken_say_by_whom_and_which_it_will_be() -> None:
         (101, "fatal", "runc"),
         (119, "fatal", "modprobe tun"),
         (112, "fatal", "Cannot allocate memory"),
-        (1, "fatal", "make images"),
+        (1, "fatal", "testnet images"),
     ],
 )
 def test_the_trial_is_judged_by_how_it_ended(code: int, verdict: str, says: str) -> None:
