@@ -1,8 +1,10 @@
 """The host's routes while exits are used: what a running node tells drivers/exit_routes.py.
 
-Rules: an address gets its host route before the first datagram goes there, and loses it with its
-link; what the kernel tells within a moment is looked at together; routes are released when the
-node ends as it was told to, and left as a guard by whatever else ends it.
+Rules: an address that the node dials gets its host route before the first datagram goes there, and
+loses it with its link; to others, and to one whose route cannot be made, nothing is sent. A client
+links to nobody it does not dial, so no stranger chooses what goes past the tun. What the kernel
+tells within a moment is looked at together; routes are released when the node ends as it was told
+to, and left as a guard by whatever else ends it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from lokinet_node.link.events import LinkDown
 from lokinet_node.node.config import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from lokinet_node.base.addresses import Range
     from lokinet_node.drivers.log import Log
@@ -32,22 +34,41 @@ if TYPE_CHECKING:
 
 GATHER_S: Final = 0.02
 """A change of network is many changes of routes."""
+RETRY_S: Final = 1.0
+"""Until the table is looked at again that could not be read."""
+MOST_RELAYS: Final = 64
+"""Addresses of links at one time; a client has a link to each of its few first hops."""
+
+
+ANOTHER_NODE: Final = (
+    "another node of this host leads exits' ranges through its tun; end it, or give one of them a"
+    " network namespace or auto-routing=0"
+)
 
 
 class Routing:
     """Exit routes of one node; does nothing on routers and with auto-routing=0."""
 
     def __init__(self, config: Config, log: Log) -> None:
-        """Takes over the guard of an earlier run: its bootstrap routers are reached at once."""
+        """Takes over the guard of an earlier run: its bootstrap routers are reached at once.
+
+        OperatorError: exits are to be used from the start, and routes cannot follow.
+        """
         self._log = log
         self._routes: ExitRoutes | None = None
         self.problem = ""
-        """Why routes do not follow what is mapped now; empty: they do."""
+        """Why routes do not follow what is mapped, or could not; empty: they do."""
         self._ranges: tuple[Network, ...] = ()
         self._tun = ""
         self._carries_ipv6 = False
         self._has_guard = config.network.routing.blackhole
         self._known: set[Address] = set()
+        """Whom the node dials and who has what route he needs."""
+        self._links: Collection[Link] = ()
+        self._passing: frozenset[Network] = frozenset()
+        """What goes past the exits, as told last."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """In which the kernel is heard; a call may be under way when that ends."""
         self._pending: asyncio.TimerHandle | None = None
         network = config.network
         if config.role is Role.ROUTER or not (network.has_tun and network.routing.auto):
@@ -55,7 +76,11 @@ class Routing:
         try:
             self._routes = ExitRoutes(self._refused, has_guard=network.routing.blackhole)
         except OSError as error:
-            log.warn("routes.unread", reason=describe(error))
+            # With no more said than that, everything mapped would leave in clear.
+            self.problem = f"routes cannot be read: {describe(error)}; or say auto-routing=0"
+            if any(exit_ is not None for exit_, _ in network.exits.mappings):
+                raise OperatorError(f"{config.path}: exit-node: {self.problem}") from error
+            log.warn("routes.unread", reason=self.problem)
             return
         if self._routes.holds_guard:
             log.warn(
@@ -70,18 +95,38 @@ class Routing:
     def carried(
         self, send: Callable[[Address, memoryview], None]
     ) -> Callable[[Address, memoryview], None]:
-        """`send`, whose datagrams never enter the tun."""
-        routes, known = self._routes, self._known
-        if routes is None:
+        """`send`, whose datagrams never enter the tun: to whom the node dials, and nobody else."""
+        known = self._known
+        if self._routes is None:
             return send
 
         def send_past_the_tun(address: Address, view: memoryview) -> None:
-            if address not in known:
-                known.add(address)
-                routes.add_relay(address[0])
-            send(address, view)
+            if address in known or self._opens_way(address):
+                send(address, view)
 
         return send_past_the_tun
+
+    def use_links(self, links: Collection[Link]) -> None:
+        """Every link of the node, as they come and go: whom it dials."""
+        self._links = links
+
+    def _opens_way(self, address: Address) -> bool:
+        """Give an address that is dialled its route; False: nothing may be sent there now.
+
+        Who is dialled is tried again by his link, and the route with it.
+        """
+        routes = self._routes
+        is_dialled = any(link.address == address for link in self._links)
+        if routes is None or not is_dialled or len(self._known) >= MOST_RELAYS:
+            return False
+        try:
+            routes.add_relay(address[0])
+        except OSError as error:
+            self._note(describe(error))
+            self._mend_in(RETRY_S)
+            return False
+        self._known.add(address)
+        return True
 
     def use_tun(self, tun: Tun) -> None:
         """Where mapped ranges lead."""
@@ -93,24 +138,47 @@ class Routing:
     def exits_changed(self, ranges: Iterable[Network]) -> None:
         """Exactly these ranges are mapped to exits now; none: routes are as without exits."""
         self._ranges = tuple(ranges)
-        self.problem = ""
         routes = self._routes
         if routes is None:
+            if self._ranges and self.problem:
+                self._log.error("routes.failed", reason=self.problem)
             return
-        try:
-            if not routes.map(self._ranges):
-                raise OperatorError(
-                    "another node of this host leads exits' ranges through its tun; end it, or"
-                    " give one of them a network namespace or auto-routing=0"
-                )
-        except (OSError, OperatorError) as error:
-            self.problem = describe(error) if isinstance(error, OSError) else str(error)
-            self._log.error("routes.failed", reason=self.problem)
-        else:
-            if routes.refused:
-                self.problem = f"the kernel refused {routes.refused} routes; the log says why"
+        if self._follow(routes):
             self._log.info("routes.changed", ranges=len(self._ranges), refused=routes.refused)
             self._warn_of_ipv6()
+
+    def _follow(self, routes: ExitRoutes) -> bool:
+        """Lead what is mapped into the tun; False: not possible now, and noted why."""
+        try:
+            is_ours = routes.map(self._ranges)
+        except OSError as error:
+            self._note(describe(error))
+            self._mend_in(RETRY_S)
+            return False
+        self._note("" if is_ours else ANOTHER_NODE)
+        if is_ours:
+            self._look_at(routes)
+        return is_ours
+
+    def _note(self, problem: str) -> None:
+        """Why routes do not follow now; told when that changes."""
+        if problem and problem != self.problem:
+            self._log.error("routes.failed", reason=problem)
+        self.problem = problem
+
+    def _look_at(self, routes: ExitRoutes) -> None:
+        """Routes were mended: what of them the kernel refused, and what goes past them."""
+        self.problem = ""
+        if routes.refused:
+            self.problem = f"the kernel refused {routes.refused} routes; the log says why"
+        if routes.passing - self._passing:
+            self._log.warn(
+                "routes.passing",
+                networks=" ".join(sorted(map(str, routes.passing))),
+                hint="routes that are not this node's and more specific lead these past the exit;"
+                " a network you do not trust may have told your host to make them",
+            )
+        self._passing = routes.passing
 
     def _warn_of_ipv6(self) -> None:
         """Exits are used, and the tun has no IPv6: ip6-range is empty, or the kernel has none."""
@@ -136,23 +204,25 @@ class Routing:
         )
         return self._tun if is_mapped and self._tun else None
 
-    def take(self, effect: object, links: Iterable[Link]) -> None:
-        """What the node noted, and its links: one that ended needs no route."""
+    def take(self, effect: object) -> None:
+        """What the node noted; a link that ended needs no route."""
         if isinstance(effect, ExitsChanged):
             self.exits_changed(range_.network for range_ in effect.ranges)
         if self._routes is None or not isinstance(effect, LinkDown):
             return
-        live = {link.address for link in links}
-        self._known &= live
-        self._guarded(lambda routes: routes.keep_relays(ip for ip, _ in live))
+        self._known &= {link.address for link in self._links}
+        if not self._guarded(lambda routes: routes.keep_relays(ip for ip, _ in self._known)):
+            self._mend_in(RETRY_S)
 
     def serve(self) -> None:
         """Follow what the kernel tells."""
         if self._routes is not None:
-            asyncio.get_running_loop().add_reader(self._routes.fileno(), self._heard)
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._routes.fileno(), self._heard)
 
     def release(self) -> None:
         """The node ends as it was told to: routes are as before."""
+        self._ranges = ()
         self._guarded(lambda routes: routes.release())
 
     def close(self) -> None:
@@ -161,6 +231,8 @@ class Routing:
             return
         if self._pending is not None:
             self._pending.cancel()
+        if self._loop is not None:
+            self._loop.remove_reader(self._routes.fileno())
         if self._routes.is_active and self._has_guard:
             self._log.warn(
                 "routes.left",
@@ -173,21 +245,30 @@ class Routing:
         if self._routes is None:
             return
         self._routes.heard()
+        self._mend_in(GATHER_S)
+
+    def _mend_in(self, seconds: float) -> None:
         if self._pending is None:
-            loop = asyncio.get_running_loop()
-            self._pending = loop.call_later(GATHER_S, self._mend)
+            self._pending = asyncio.get_running_loop().call_later(seconds, self._mend)
 
     def _mend(self) -> None:
         self._pending = None
-        self._guarded(lambda routes: routes.mend())
+        if self._routes is not None and self.problem and self._ranges:
+            self._follow(self._routes)  # the table may be free for us by now
+        elif not self._guarded(lambda routes: routes.mend()):
+            self._mend_in(RETRY_S)
+        elif self._routes is not None:
+            self._look_at(self._routes)
 
-    def _guarded(self, act: Callable[[ExitRoutes], None]) -> None:
-        if self._routes is None:
-            return
+    def _guarded(self, act: Callable[[ExitRoutes], None]) -> bool:
+        """False: it failed, and is noted."""
         try:
-            act(self._routes)
+            if self._routes is not None:
+                act(self._routes)
         except OSError as error:
-            self._log.error("routes.failed", reason=describe(error))
+            self._note(describe(error))
+            return False
+        return True
 
     def _refused(self, verb: str, route: Route, error: OSError) -> None:
         self._log.error(

@@ -89,6 +89,7 @@ class Wiring:
         self.role: RouterRole | ClientRole
         make = self._make_router if config.role is Role.ROUTER else self._make_client
         self.node, self.role = make(transmit)
+        routing.use_links(self.node.network.links.by_key.values())
         if config.network.has_tun:
             segments = MOST_SEGMENTS if config.exit is None else FORWARDED_SEGMENTS
             ip6_range = config.network.routing.ip6_range if config.role is Role.CLIENT else None
@@ -271,7 +272,7 @@ class Wiring:
             if self._admitting is not None:
                 self._admitting.take(effect)
             self._exiting.take(effect)
-            self.routing.take(effect, self.node.network.links.by_key.values())
+            self.routing.take(effect)
             log_effect(self._log, effect)
         if self.node.network.links.drops[LinkDrop.VERSION] > self._other_versions:
             self._tell_version()

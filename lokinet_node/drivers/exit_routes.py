@@ -40,6 +40,7 @@ from lokinet_node.exits.routes import (
     choose_routes,
     guards,
     is_held_by_another,
+    passing,
     removals,
 )
 
@@ -92,10 +93,16 @@ class ExitRoutes:
         self._tun = 0
         self._carries_ipv6 = False
         self._refused: set[tuple[str, Route]] = set()
+        self.passing: frozenset[Network] = frozenset()
+        """What others' routes lead past the exits, when the table was looked at last."""
         self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._events.setblocking(False)
-        self._events.bind((0, _GROUPS))
-        ours = observe().ours
+        try:
+            self._events.bind((0, _GROUPS))
+            ours = observe().ours
+        except OSError:
+            self._events.close()
+            raise
         self._is_others = is_held_by_another(ours, 0)
         self._held = frozenset() if self._is_others else guards(ours)
 
@@ -138,12 +145,20 @@ class ExitRoutes:
         return True
 
     def add_relay(self, ip: str) -> None:
-        """Links are going to this address: see to it that they leave by the underlay."""
+        """Links are going to this address: see to it that they leave by the underlay.
+
+        OSError: the table cannot be read; the address is not taken up.
+        """
         relay = IPv4Address(ip)
-        if relay not in self._relays:
-            self._relays.add(relay)
-            if self.is_active:
+        if relay in self._relays:
+            return
+        self._relays.add(relay)
+        if self.is_active:
+            try:
                 self.mend()
+            except OSError:
+                self._relays.discard(relay)
+                raise
 
     def keep_relays(self, ips: Iterable[str]) -> None:
         """Links go to these addresses and no other."""
@@ -160,31 +175,32 @@ class ExitRoutes:
         return self._events.fileno()
 
     def heard(self) -> None:
-        """Forget what the kernel told; `mend` looks for itself."""
+        """Forget what the kernel told; `mend` looks for itself. OSError: closed."""
         while True:
             try:
                 self._events.recv(_READ)
             except BlockingIOError:
                 return
-            except OSError:  # more was told than the socket holds: all the more reason to look
-                continue
+            except OSError as error:
+                # More was told than the socket holds: all the more reason to look.
+                if error.errno != errno.ENOBUFS:
+                    raise
 
     def mend(self) -> None:
         """Make the table what it should be; what could not be done is told once."""
         if self._is_others:
             return
         table = observe()
-        want = choose_routes(
-            Wanted(
-                self._ranges,
-                self._tun,
-                frozenset(self._relays),
-                self._has_guard,
-                self._carries_ipv6,
-                self._held,
-            ),
-            table.foreign,
+        wanted = Wanted(
+            self._ranges,
+            self._tun,
+            frozenset(self._relays),
+            self._has_guard,
+            self._carries_ipv6,
+            self._held,
         )
+        want = choose_routes(wanted, table.foreign)
+        self.passing = passing(wanted, table.foreign)
         if not table.has_ipv6:
             want = frozenset(route for route in want if route.network.version == 4)
         refused: set[tuple[str, Route]] = set()

@@ -140,6 +140,30 @@ def _relay_route(relay: IPv4Address, ours: Iterable[Network], others: list[Route
     )
 
 
+def passing(want: Wanted, foreign: Iterable[Route]) -> frozenset[Network]:
+    """Networks inside mapped ranges that others' routes lead past the exit.
+
+    Private networks on the link are left out: the own LAN is meant to stay as it is. What has a
+    gateway, and a link that claims public addresses, may be somebody's on that LAN (routes.md).
+    """
+    routes = list(foreign)
+    taken = {route.network for route in routes}
+    parts = [part for range_ in covered(want.ranges) for part in _split(range_, taken)]
+    return frozenset(
+        route.network
+        for route in routes
+        if route.kind is Kind.UNICAST
+        and route.device != want.tun
+        and (route.gateway is not None or route.network.is_global)
+        and any(_is_inside(route.network, part) for part in parts)
+    )
+
+
+def _is_inside(network: Network, part: Network) -> bool:
+    is_longer = network.version == part.version and network.prefixlen > part.prefixlen
+    return is_longer and network.network_address in part
+
+
 def guards(ours: Iterable[Route]) -> frozenset[Network]:
     """The networks whose guards are among routes of ours."""
     return frozenset(

@@ -308,6 +308,9 @@ def test_a_nodes_links_go_past_the_tun_for_as_long_as_they_are_links(
             stack.callback(socket_.close)
             routing = Routing(config, log)
             stack.callback(routing.close)
+            relays = (RELAY, SECOND, LATER)
+            links = [cast("Link", SimpleNamespace(address=(ip, 9))) for ip in relays]
+            routing.use_links(links)
             send = routing.carried(socket_.send)
             routing.use_tun(tun)
             send((RELAY, 9), memoryview(b"before"))
@@ -324,8 +327,8 @@ def test_a_nodes_links_go_past_the_tun_for_as_long_as_they_are_links(
                 "blackhole-routes=0\n": (False, True),
                 "auto-routing=0\n": (False, False),
             }[options]
-            left = cast("Link", SimpleNamespace(address=(RELAY, 9)))
-            routing.take(LinkDown(left, Reason.DEAD), [left])
+            del links[1:]
+            routing.take(LinkDown(links[0], Reason.DEAD))
             ours = host.run(OURS).stdout
             assert LATER not in ours
             assert (RELAY in ours) == ("auto-routing" not in options)
