@@ -8,10 +8,10 @@ Rules (Lokinet's, but for the pins it forgets to flush):
   wider. DIFFERS: Lokinet does not say which of two wins; so a hole can be cut into a range, and
   an exit be mapped inside a hole;
 - a packet from the internet is taken only from the exit its source is pinned to;
-- an exit that is down is nobody's new choice as long as there is another candidate. Pins to it go
-  with it, where there is another candidate; else they stay, and what is sent is refused;
-- pins are flushed whenever mappings change what they came from: on unmap and swap those to an
-  exit that is no candidate any more, on a new `null` range those it takes away;
+- an exit that is down is nobody's choice as long as another candidate is up: pins to it move
+  there; where there is no other they stay, and what is sent is refused;
+- a pin holds as long as its exit is a candidate. Whether it does is judged when it is next looked
+  at after a change, in either direction: a change costs the same however many pins there are;
 - some destinations have no exit whatever is mapped (`never`): this machine, its links and groups,
   which no exit could reach in the way that was meant.
 
@@ -58,10 +58,21 @@ Exit: TypeAlias = "Remote | str"
 """An exit, or the name of one whose address is not known yet: nothing can be sent to that."""
 
 
+class _Stamp:
+    """What destinations of one exit are pinned to, until something changes."""
+
+    __slots__ = ("exit", "is_judged")
+
+    def __init__(self, exit_: Exit) -> None:
+        self.exit = exit_
+        self.is_judged = True
+        """Nothing changed since."""
+
+
 class ExitMap:
     """Ranges, exits and pins of one node."""
 
-    __slots__ = ("_chooser", "_down", "_mappings", "_older", "_pins", "never")
+    __slots__ = ("_chooser", "_down", "_mappings", "_older", "_pins", "_stamps", "never")
 
     def __init__(self, entropy: Entropy) -> None:
         self.never: tuple[ExitRange, ...] = NEVER
@@ -69,8 +80,10 @@ class ExitMap:
         self._chooser = Chooser(entropy)
         self._mappings: dict[tuple[ExitRange, Exit | None], None] = {}
         self._down: set[Exit] = set()
-        self._pins: dict[bytes, Exit] = {}
-        self._older: dict[bytes, Exit] = {}
+        self._pins: dict[bytes, _Stamp] = {}
+        self._older: dict[bytes, _Stamp] = {}
+        self._stamps: dict[Exit, _Stamp] = {}
+        """Of pins judged since the last change; one for each exit."""
 
     # --- mappings
 
@@ -98,8 +111,7 @@ class ExitMap:
         if (range_, exit_) not in self._mappings and len(self._mappings) >= MOST_MAPPINGS:
             return False
         self._mappings[range_, exit_] = None
-        if exit_ is None:
-            self._flush()
+        self._change()
         return True
 
     def unmap(self, range_: ExitRange) -> list[ExitRange]:
@@ -115,7 +127,7 @@ class ExitMap:
             del self._mappings[key]
         if len(self._mappings) < count:
             self._down &= self.exits()
-            self._flush()
+            self._change()
 
     def swap(self, old: Exit, new: Exit) -> list[ExitRange]:
         """Put one exit wherever another one is; the ranges it gets, none if the old has none."""
@@ -125,7 +137,7 @@ class ExitMap:
                 (range_, new if one == old else one): None for range_, one in self._mappings
             }
             self._down.discard(old)
-            self._flush()
+            self._change()
         return moved
 
     # --- who answers
@@ -134,11 +146,12 @@ class ExitMap:
         """Nothing can be sent through this exit at the moment."""
         if exit_ not in self._down and exit_ in self.exits():
             self._down.add(exit_)
-            self._flush(leaving=exit_)
+            self._change()
 
     def up(self, exit_: Exit) -> None:
         """It can be used; destinations pinned to others meanwhile stay there."""
         self._down.discard(exit_)
+        self._change()
 
     def is_down(self, exit_: Exit) -> bool:
         """Whether it was said to be down last."""
@@ -148,13 +161,25 @@ class ExitMap:
 
     def exit_of(self, destination: bytes) -> Exit | None:
         """The exit of a destination, pinned now if it was not; None: it has none."""
-        found = self._pins.get(destination)
-        return self._pin(destination) if found is None else found
+        stamp = self._pins.get(destination)
+        if stamp is not None and stamp.is_judged:
+            return stamp.exit
+        return self._pin(destination)
 
     def accepts(self, exit_: Exit, source: bytes) -> bool:
         """Whether a packet from this source may come from this exit."""
-        found = self._pins.get(source)
-        return (self._older.get(source) if found is None else found) == exit_
+        pins = self._pins if source in self._pins else self._older
+        stamp = pins.get(source)
+        if stamp is None or stamp.exit != exit_:
+            return False
+        if stamp.is_judged:
+            return True
+        if self._holds(exit_, self.candidates(source)):
+            pins[source] = self._stamp(exit_)
+            return True
+        del pins[source]
+        self._older.pop(source, None)
+        return False
 
     def candidates(self, destination: bytes) -> list[Exit]:
         """The exits of all ranges that hold a destination and no `null` range takes it from."""
@@ -167,38 +192,43 @@ class ExitMap:
         return list(dict.fromkeys(found))
 
     def pins(self) -> dict[Exit, int]:
-        """How many destinations are pinned to each exit."""
-        counts: dict[Exit, int] = {}
-        for one in (self._older | self._pins).values():
-            counts[one] = counts.get(one, 0) + 1
+        """How many destinations are pinned to each exit, as they were judged last."""
+        mapped, counts = self.exits(), dict[Exit, int]()
+        for stamp in (self._older | self._pins).values():
+            if stamp.exit in mapped:
+                counts[stamp.exit] = counts.get(stamp.exit, 0) + 1
         return counts
 
     def _pin(self, destination: bytes) -> Exit | None:
-        found = self._older.get(destination)
-        if found is None:
+        stamp = self._pins.get(destination) or self._older.get(destination)
+        if stamp is None or not stamp.is_judged:
             candidates = self.candidates(destination)
-            if not candidates:
-                return None
-            up = [one for one in candidates if one not in self._down]
-            found = self._chooser.pick(up or candidates)
-        if len(self._pins) >= MOST_PINS:
+            if stamp is None or not self._holds(stamp.exit, candidates):
+                self._pins.pop(destination, None)
+                self._older.pop(destination, None)
+                if not candidates:
+                    return None
+                up = [one for one in candidates if one not in self._down]
+                stamp = self._stamp(self._chooser.pick(up or candidates))
+        if len(self._pins) >= MOST_PINS and destination not in self._pins:
             self._pins, self._older = {}, self._pins
-        self._pins[destination] = found
-        return found
+        self._pins[destination] = self._stamp(stamp.exit)
+        return stamp.exit
 
-    def _flush(self, leaving: Exit | None = None) -> None:
-        """Forget the pins whose exit is no candidate, or not the only one and `leaving`."""
-        self._pins = self._kept(self._pins, leaving)
-        self._older = self._kept(self._older, leaving)
+    def _holds(self, exit_: Exit, candidates: list[Exit]) -> bool:
+        """Whether a pin to this exit stands, where these are the candidates."""
+        if exit_ not in candidates:
+            return False
+        return exit_ not in self._down or all(one in self._down for one in candidates)
 
-    def _kept(self, pins: dict[bytes, Exit], leaving: Exit | None) -> dict[bytes, Exit]:
-        kept = {}
-        for destination, one in pins.items():
-            if leaving is not None and one != leaving:
-                kept[destination] = one
-                continue
-            candidates = self.candidates(destination)
-            is_left = leaving is not None and any(other not in self._down for other in candidates)
-            if one in candidates and not is_left:
-                kept[destination] = one
-        return kept
+    def _stamp(self, exit_: Exit) -> _Stamp:
+        stamp = self._stamps.get(exit_)
+        if stamp is None:
+            stamp = self._stamps[exit_] = _Stamp(exit_)
+        return stamp
+
+    def _change(self) -> None:
+        """Pins are to be judged again."""
+        for stamp in self._stamps.values():
+            stamp.is_judged = False
+        self._stamps.clear()

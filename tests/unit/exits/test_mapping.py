@@ -167,6 +167,48 @@ def test_pins_are_bounded_and_those_in_use_survive() -> None:
     assert sum(exits.pins().values()) <= 2 * MOST_PINS
 
 
+def test_a_change_costs_the_same_however_many_pins_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exits = new()
+    exits.map(EVERYTHING, ONE)
+    exits.map(ALL, TWO)
+    places = addresses(1000)
+    first = {one: exits.exit_of(one) for one in places}
+    judged: list[bytes] = []
+    plain = ExitMap.candidates
+
+    def counted(self: ExitMap, destination: bytes) -> list[Exit]:
+        judged.append(destination)
+        return plain(self, destination)
+
+    monkeypatch.setattr(ExitMap, "candidates", counted)
+    exits.down(TWO)
+    exits.map(parse_exit_range("10.0.0.0/8"), None)
+    exits.swap(TWO, THREE)
+    exits.unmap(parse_exit_range("10.0.0.0/8"))
+    assert not judged
+    assert [exits.accepts(ONE, one) for one in places] == [first[one] == ONE for one in places]
+    assert not any(exits.accepts(TWO, one) for one in places)
+    judged.clear()
+    for one in places:
+        exits.exit_of(one)
+    moved = [one for one in places if first[one] == TWO]
+    assert judged == moved, "the others were judged when they were looked at"
+
+
+def test_a_destination_leaves_an_exit_that_is_down_when_another_comes() -> None:
+    exits = new()
+    exits.map(ALL, ONE)
+    place = ip("192.0.2.1")
+    assert exits.exit_of(place) == ONE
+    exits.down(ONE)
+    assert exits.exit_of(place) == ONE
+    exits.map(ALL, TWO)
+    assert exits.exit_of(place) == TWO
+    assert not exits.accepts(ONE, place)
+
+
 def test_mappings_are_bounded() -> None:
     exits = new()
     for number in range(MOST_MAPPINGS):
@@ -208,10 +250,10 @@ class Twin(RuleBasedStateMachine):
             if one is not None and all(self.size(text) > hole for hole in holes)
         }
 
-    def flush(self, leaving: Exit | None = None) -> None:
+    def flush(self) -> None:
         for place, one in list(self.pins.items()):
-            others = self.wanted(place) - self.out
-            if one not in self.wanted(place) or (one == leaving and others):
+            wanted = self.wanted(place)
+            if one not in wanted or (one in self.out and wanted - self.out):
                 del self.pins[place]
         self.out &= {one for _, one in self.mapped if one is not None}
 
@@ -220,6 +262,7 @@ class Twin(RuleBasedStateMachine):
         self.real.map(parse_exit_range(text), one)
         if (text, one) not in self.mapped:
             self.mapped.append((text, one))
+        self.flush()
 
     @rule(text=RANGES)
     def map_nothing(self, text: str) -> None:
@@ -254,14 +297,14 @@ class Twin(RuleBasedStateMachine):
     @rule(one=EXITS)
     def goes_down(self, one: Exit) -> None:
         self.real.down(one)
-        if one not in self.out:
-            self.out.add(one)
-            self.flush(leaving=one)
+        self.out.add(one)
+        self.flush()
 
     @rule(one=EXITS)
     def comes_up(self, one: Exit) -> None:
         self.real.up(one)
         self.out.discard(one)
+        self.flush()
 
     @rule(place=st.sampled_from(PLACES))
     def send(self, place: str) -> None:
