@@ -1,10 +1,10 @@
 """Exits as the control socket asks for them: `llarp.map_exit` and its likes, and the older `exit`.
 
-Rules: what is to be mapped is tried first. A call answers when a session with the exit stands and
-the exit lets us in, and only then changes where packets go; until its deadline it waits, after
-that it says what is missing. A range that is unmapped meanwhile is not mapped after all. Error
-texts are Lokinet's: of the newer methods, and in `exit` of the older one; what the exit says
-itself is passed on in its own words.
+Rules: what is to be mapped is tried first, one exit by one call at a time. A call answers when a
+session with the exit stands and the exit lets us in, and only then changes where packets go; until
+its deadline it waits, after that it says what is missing. A range that is unmapped meanwhile is
+not mapped after all. Error texts are Lokinet's: of the newer methods, and in `exit` of the older
+one; what the exit says itself is passed on in its own words.
 """
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ class Exiting:
         self._check_endpoint(params)
         ranges = _ranges(params, "ip_range")
         self._generation += 1
-        for range_ in ranges:
-            self._exits().unmap(range_, self._clock())
+        self._exits().unmap(ranges, self._clock())
         self._naming.after()
         return OK
 
@@ -155,9 +154,8 @@ class Exiting:
         self._check_generation(generation)
         if len(exits.use.map_) + len(ranges) > MOST_MAPPINGS:
             raise LokinetError(f"at most {MOST_MAPPINGS} ranges can be mapped")
-        before = exits.use.map_.rows()
-        for range_ in ranges:
-            exits.map(range_, exit_, self._clock())
+        before = set(exits.use.map_.rows())
+        exits.map(ranges, exit_, self._clock())
         self._naming.after()
         if problem := self._route_problem():
             exits.use.remove({row: None for row in exits.use.map_.rows() if row not in before})
@@ -171,9 +169,11 @@ class Exiting:
         if remote == Remote(False, self._naming.own_key()):
             raise ExitProblem(f"{name} is this node itself")
         until = self._clock() + self._patience + DECISION
-        future = self._tries.get(remote)
-        if future is None:
-            future = self._tries[remote] = asyncio.get_running_loop().create_future()
+        if remote in self._tries:
+            # its token would take the place of the other's, and both would get one answer
+            raise ExitProblem(f"{name} is being tried already: in progress")
+        future: asyncio.Future[ExitTried] = asyncio.get_running_loop().create_future()
+        self._tries[remote] = future
         self._exits().attempt(remote, token, until, self._clock())
         self._naming.after()
         tried = await asyncio.shield(future)

@@ -66,6 +66,8 @@ class _Use:
     """When the attempt that is under way ends; None: there is none."""
     is_asked: bool = False
     """That attempt's question is out."""
+    is_let_in: bool = False
+    """It was answered so; the attempt is over when packets can pass, too."""
     former: str = field(default="", repr=False)
     """The token before that attempt; empty: there was none."""
     is_up: bool = False
@@ -131,7 +133,11 @@ class Exits:
             if isinstance(exit_, str):
                 self._use(exit_, now)
         for exit_or_none, range_ in mappings:
-            self.map(range_, exit_or_none, now)
+            if self.map_.map(range_, exit_or_none) and exit_or_none is not None:
+                self._use(exit_or_none, now)
+        for use in list(self._uses.values()):
+            self._review(use, now)
+        self._changed()
 
     def attempt(self, exit_: Remote, token: str, until: Micros, now: Micros) -> None:
         """Connect an exit, with this token if it is not empty; an ExitTried follows.
@@ -141,23 +147,22 @@ class Exits:
         use = self._use(exit_, now)
         if use.until is None:
             use.former = self.tokens.get(exit_, "")
-        use.until, use.is_asked, use.problem = until, False, ""
+        use.until, use.is_asked, use.is_let_in, use.problem = until, False, False, ""
         if token:
             self._keep_token(exit_, token)
         self._review(use, now)
 
-    def map(self, range_: ExitRange, exit_: Exit | None, now: Micros) -> bool:
-        """Use an exit, or with None none, for a range; False: too many are mapped."""
-        if not self.map_.map(range_, exit_):
-            return False
-        if exit_ is not None:
+    def map(self, ranges: Iterable[ExitRange], exit_: Exit | None, now: Micros) -> bool:
+        """Use an exit, or with None none, for ranges; False: too many, the last are not mapped."""
+        fits = all(self.map_.map(range_, exit_) for range_ in ranges)
+        if exit_ is not None and exit_ in self.map_.exits():
             self._review(self._use(exit_, now), now)
         self._changed()
-        return True
+        return fits
 
-    def unmap(self, range_: ExitRange, now: Micros) -> list[ExitRange]:
-        """Unmap everything inside a range; what that was."""
-        gone = self.map_.unmap(range_)
+    def unmap(self, ranges: Iterable[ExitRange]) -> list[ExitRange]:
+        """Unmap everything inside these ranges; what that was."""
+        gone = [one for range_ in ranges for one in self.map_.unmap(range_)]
         self._drop_unused()
         self._changed()
         if not gone and not self._ranges:
@@ -193,10 +198,9 @@ class Exits:
         use = self._uses.get(remote)
         if use is None:
             return
+        use.is_let_in = use.is_asked and not reason
         self._review(use, now)
-        if use.is_asked and use.look.way is Way.OPEN and not reason:
-            self._tried(use, None, "", now)
-        elif use.is_asked and use.look.way is Way.REFUSED:
+        if reason and use.is_asked and use.look.way is Way.REFUSED:
             self._tried(use, Failure.REFUSED, use.look.reason, now)
 
     def failed(self, remote: Remote, reason: str, now: Micros) -> None:
@@ -281,6 +285,10 @@ class Exits:
                 self.named(str(exit_), answer, now)
                 return
         self._judge(use, now)
+        if use.is_let_in and use.look.way is Way.OPEN:
+            self._tried(use, None, "", now)
+        elif use.is_let_in and use.look.way is Way.REFUSED:
+            self._tried(use, Failure.REFUSED, use.look.reason, now)
 
     def _go_on(self, use: _Use, exit_: Remote, now: Micros) -> None:
         """Dial or ask where that is due; end an attempt whose time is over."""
@@ -294,7 +302,7 @@ class Exits:
             use.is_asked = True
             use.pause(now)
             self._ways.authorise(exit_, now)
-        elif way in (Way.NONE, Way.REFUSED) and now >= use.next_try:
+        elif way in (Way.NONE, Way.REFUSED, Way.UNSURE) and now >= use.next_try:
             use.pause(now)
             self._ways.connect(exit_, now)
         elif way is Way.OPEN and now >= use.next_try:
@@ -304,7 +312,7 @@ class Exits:
     def _tried(self, use: _Use, failure: Failure | None, reason: str, now: Micros) -> None:
         """An attempt is over; an exit that is not mapped is of no more use."""
         assert is_remote(use.exit), "names are not attempted"
-        use.until, use.is_asked = None, False
+        use.until, use.is_asked, use.is_let_in = None, False, False
         if failure is not None and self.tokens.get(use.exit, "") != use.former:
             self._keep_token(use.exit, use.former)
             if failure is Failure.REFUSED and use.exit in self.map_.exits():

@@ -25,6 +25,8 @@ class Way(Enum):
     """There is a route, and nothing has come back for a while."""
     ASKING = "asking"
     """The exit has not said yet whether it lets us in."""
+    UNSURE = "looking up"
+    """Whether it is an exit stands in its introset, which nobody has read yet."""
     REFUSED = "refused"
     """It does not."""
     OPEN = "up"

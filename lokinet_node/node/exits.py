@@ -78,15 +78,15 @@ class ClientExits:
         self.use.attempt(exit_, token, until, now)
         self._settle(now)
 
-    def map(self, range_: ExitRange, exit_: Exit | None, now: Micros) -> bool:
-        """Use an exit, or with None none, for a range; False: too many are mapped."""
-        is_mapped = self.use.map(range_, exit_, now)
+    def map(self, ranges: Iterable[ExitRange], exit_: Exit | None, now: Micros) -> bool:
+        """Use an exit, or with None none, for ranges; False: too many, the last are not mapped."""
+        fits = self.use.map(ranges, exit_, now)
         self._settle(now)
-        return is_mapped
+        return fits
 
-    def unmap(self, range_: ExitRange, now: Micros) -> list[ExitRange]:
-        """Unmap everything inside a range; what that was."""
-        gone = self.use.unmap(range_, now)
+    def unmap(self, ranges: Iterable[ExitRange], now: Micros) -> list[ExitRange]:
+        """Unmap everything inside these ranges; what that was."""
+        gone = self.use.unmap(ranges)
         self._settle(now)
         return gone
 
@@ -123,7 +123,9 @@ class ClientExits:
             return Look(Way.REFUSED, session.admission.reason)
         if plea is Plea.ASKING:
             return Look(Way.ASKING)
-        if session.offer is not None and not session.offer.is_exit:
+        if session.offer is None:
+            return Look(Way.UNSURE)
+        if not session.offer.is_exit:
             return Look(Way.REFUSED, NOT_AN_EXIT)
         silent_since = session.watch.silent_since
         is_silent = silent_since is not None and now - silent_since >= SILENCE
@@ -131,7 +133,9 @@ class ClientExits:
 
     def connect(self, remote: Remote, now: Micros) -> None:
         """Dial, ask again to be let in, or ask whether it is still there."""
-        self._sessions.connect(LokiAddress(remote.key), now).probe(now)
+        address = LokiAddress(remote.key)
+        self._read_introset(address, now)
+        self._sessions.connect(address, now).probe(now)
 
     def use_token(self, remote: Remote, token: str) -> None:
         """Ask this remote with this token from now on."""
@@ -140,11 +144,14 @@ class ClientExits:
     def authorise(self, remote: Remote, now: Micros) -> None:
         """Dial, and ask to be let in with the token there is."""
         address = LokiAddress(remote.key)
+        self._read_introset(address, now)
+        self._sessions.authorise(address, self.use.tokens.get(remote, ""), now)
+
+    def _read_introset(self, address: LokiAddress, now: Micros) -> None:
+        """Find out whether one that called us is an exit."""
         session = self._sessions.by_remote.get(address)
         if session is not None and session.offer is None and self._keeper.ready():
-            # It called us: whether it is an exit stands in its introset, which nobody has read.
             self._look_up(address, now)
-        self._sessions.authorise(address, self.use.tokens.get(remote, ""), now)
 
     def unreachable(self, remote: Remote) -> None:
         """Packets that wait for this remote are refused."""

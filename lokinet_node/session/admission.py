@@ -282,6 +282,11 @@ class Admission:
         if is_established:
             self._ask(now)
 
+    def established(self, now: Micros) -> None:
+        """There is a way to ask; the remote called before our dial, or its message 2, came."""
+        if self._is_awaited and self._next is None:
+            self._ask(now)
+
     def welcomed(self, status: int, now: Micros) -> None:
         """Message 2 came."""
         has_news = not self._is_known and bool(self._home.tokens.get(self._remote))

@@ -372,6 +372,7 @@ class Session:
         if isinstance(self.state, Connecting):
             self.state = Established(now)
             self._activity.last_used = now
+            self.admission.established(now)
         self._inbox.renew()
         self.watch.reset()
         self.announcer.renew(now)

@@ -140,16 +140,29 @@ def test_a_range_unmapped_meanwhile_is_not_mapped_after_all(bench: Bench) -> Non
     assert bench.call("list_exits") == "No exits"
 
 
-def test_two_who_want_the_same_exit_both_get_it(bench: Bench) -> None:
+def test_an_exit_is_tried_by_one_call_at_a_time(bench: Bench) -> None:
+    two = str(bench.two.remote)
+
     async def both() -> list[Any]:
         calls = (
-            bench.ask("map_exit", address=str(bench.two.remote), ip_range=[range_])
-            for range_ in ("10.0.0.0/8", "11.0.0.0/8")
+            bench.ask("map_exit", address=two, token=token, ip_range=[range_])
+            for token, range_ in (("one", "10.0.0.0/8"), ("other", "11.0.0.0/8"))
         )
         return await asyncio.gather(*calls)
 
-    assert bench.during(both) == ["OK", "OK"]
-    assert len(bench.call("list_exits")) == 2
+    assert bench.during(both) == ["OK", f"error: {two} is being tried already: in progress"]
+    assert bench.call("list_exits") == {"10.0.0.0/8": two}
+    assert bench.alice.role.exits.use.tokens[bench.two.remote] == "one"
+    assert bench.call("map_exit", address=two, ip_range=["11.0.0.0/8"]) == "OK"
+
+
+def test_one_that_calls_us_is_an_exit_only_if_its_introset_says_so(bench: Bench) -> None:
+    caller = bench.world.client("caller")
+    bench.world.settle()
+    bench.world.connect(caller, bench.alice)
+    said = bench.call("map_exit", address=str(caller.remote))
+    assert said == "error: it is not an exit"
+    assert bench.call("list_exits") == "No exits"
 
 
 def test_what_the_hosts_routes_cannot_follow_is_not_mapped(bench: Bench) -> None:

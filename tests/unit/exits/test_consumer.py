@@ -101,7 +101,7 @@ def client() -> Client:
 
 def test_a_mapped_exit_is_dialled_until_it_answers_and_takes_packets_then(client: Client) -> None:
     exits = client.exits
-    assert exits.map(EVERYTHING, ONE, client.now)
+    assert exits.map([EVERYTHING], ONE, client.now)
     assert client.take() == [ExitsChanged((EVERYTHING,))]
     assert client.dialled == [ONE]
     assert exits.exit_for(WEB) == ONE, "packets wait for it, for a while"
@@ -125,7 +125,7 @@ def test_a_mapped_exit_is_dialled_until_it_answers_and_takes_packets_then(client
 
 def test_without_paths_nobody_is_dialled(client: Client) -> None:
     client.ways[ONE] = Look(Way.BARRED)
-    client.exits.map(EVERYTHING, ONE, client.now)
+    client.exits.map([EVERYTHING], ONE, client.now)
     client.run(10 * SECOND)
     assert client.dialled == []
     client.ways[ONE] = Look(Way.NONE)
@@ -137,9 +137,9 @@ def test_a_silent_exit_is_left_after_a_while_and_used_again_when_it_answers(
     client: Client,
 ) -> None:
     exits = client.exits
-    exits.map(EVERYTHING, ONE, client.now)
+    exits.map([EVERYTHING], ONE, client.now)
     client.becomes(ONE, Way.OPEN)
-    exits.map(TEST_NET, TWO, client.now)
+    exits.map([TEST_NET], TWO, client.now)
     client.becomes(TWO, Way.OPEN)
     pinned = {exits.exit_for(bytes([203, 0, 113, host])) for host in range(100)}
     assert pinned == {ONE, TWO}
@@ -168,13 +168,13 @@ def test_an_attempt_changes_nothing_for_packets_and_says_when_the_exit_lets_us_i
     assert client.take() == []
     client.answers(ONE)
     assert client.take() == [ExitTried(ONE)]
-    exits.map(EVERYTHING, ONE, client.now)
+    exits.map([EVERYTHING], ONE, client.now)
     assert exits.exit_for(WEB) == ONE
 
 
 def test_an_attempt_asks_anew_even_where_the_exit_is_up(client: Client) -> None:
     exits = client.exits
-    exits.map(EVERYTHING, ONE, client.now)
+    exits.map([EVERYTHING], ONE, client.now)
     client.becomes(ONE, Way.OPEN)
     client.take()
     exits.attempt(ONE, "better", client.now + 30 * SECOND, client.now)
@@ -225,7 +225,7 @@ def test_an_attempt_ends_at_its_deadline(client: Client, way: Way, failure: Fail
 
 
 def test_a_refused_exit_is_prohibited_at_once_and_asked_again(client: Client) -> None:
-    client.exits.map(EVERYTHING, ONE, client.now)
+    client.exits.map([EVERYTHING], ONE, client.now)
     client.becomes(ONE, Way.OPEN)
     client.exits.exit_for(WEB)
     client.take()
@@ -283,22 +283,59 @@ def test_a_token_for_a_name_without_range_is_kept_for_its_address(client: Client
 
 def test_swapping_and_unmapping_tell_what_is_led_through_exits(client: Client) -> None:
     exits = client.exits
-    exits.map(EVERYTHING, ONE, client.now)
-    exits.map(TEST_NET, ONE, client.now)
-    exits.map(parse_exit_range("10.0.0.0/8"), None, client.now)
+    exits.map([EVERYTHING], ONE, client.now)
+    exits.map([TEST_NET], ONE, client.now)
+    exits.map([parse_exit_range("10.0.0.0/8")], None, client.now)
     assert client.take()[-1] == ExitsChanged((EVERYTHING, TEST_NET))
     assert exits.swap(ONE, TWO, client.now) == [EVERYTHING, TEST_NET]
     assert client.take() == [], "the ranges are the same"
     assert [exit_ for exit_, _, _ in exits.rows()] == [TWO]
     assert exits.swap(ONE, TWO, client.now) == []
-    assert exits.unmap(TEST_NET, client.now) == [TEST_NET]
+    assert exits.unmap([TEST_NET]) == [TEST_NET]
     assert client.take() == [ExitsChanged((EVERYTHING,))]
-    exits.unmap(EVERYTHING, client.now)
+    exits.unmap([EVERYTHING])
     (changed,) = client.take()
     assert changed == ExitsChanged(())
     assert exits.rows() == []
     client.run(60 * SECOND)
     assert exits.deadline() is None
+
+
+def test_many_ranges_are_told_of_once(client: Client) -> None:
+    ranges = [parse_exit_range(f"10.{number}.0.0/16") for number in range(100)]
+    assert client.exits.map(ranges, ONE, client.now)
+    assert client.take() == [ExitsChanged(tuple(ranges))]
+    assert client.exits.unmap(ranges) == ranges
+    assert client.take() == [ExitsChanged(())]
+    client.exits.start([(ONE, range_) for range_ in ranges], [], client.now)
+    assert client.take() == [ExitsChanged(tuple(ranges))]
+
+
+@pytest.mark.parametrize("way", [Way.SILENT, Way.UNSURE])
+def test_an_attempt_that_was_let_in_ends_when_packets_can_pass(client: Client, way: Way) -> None:
+    client.exits.attempt(ONE, "token", client.now + 30 * SECOND, client.now)
+    client.ways[ONE] = Look(way)
+    client.exits.authorised(ONE, "", client.now)
+    client.run(5 * SECOND)
+    assert client.take() == []
+    client.ways[ONE] = Look(Way.OPEN)
+    client.run(POLL)
+    assert client.take() == [ExitTried(ONE)]
+
+
+def test_an_attempt_is_refused_where_the_introset_says_so_later(client: Client) -> None:
+    client.exits.attempt(ONE, "", client.now + 30 * SECOND, client.now)
+    client.ways[ONE] = Look(Way.UNSURE)
+    client.exits.authorised(ONE, "", client.now)
+    client.becomes(ONE, Way.REFUSED, "it is not an exit")
+    assert client.take() == [ExitTried(ONE, Failure.REFUSED, "it is not an exit")]
+
+
+def test_one_that_is_looked_up_is_asked_for_again(client: Client) -> None:
+    client.ways[ONE] = Look(Way.UNSURE)
+    client.exits.map([EVERYTHING], ONE, client.now)
+    client.run(10 * SECOND)
+    assert 3 <= len(client.dialled) <= 5
 
 
 def test_tokens_show_in_no_repr(client: Client) -> None:

@@ -53,7 +53,7 @@ def network(seed: int, exits: int = 1, *, chain: bool = False) -> tuple[World, C
 def map_exit(
     world: World, client: ClientMachine, exit_: Exit | None, range_: ExitRange = EVERYTHING
 ) -> None:
-    assert client.role.exits.map(range_, exit_, world.network.now)
+    assert client.role.exits.map([range_], exit_, world.network.now)
     world.network.poke(client.address)
 
 
@@ -129,7 +129,7 @@ def test_two_exits_share_destinations_and_unmapping_one_moves_its_own() -> None:
     assert by_one | by_two == set(range(60))
     assert not by_one & by_two, "a destination sees one exit"
     assert min(len(by_one), len(by_two)) >= 15
-    alice.role.exits.unmap(TEST_NET, world.network.now)
+    alice.role.exits.unmap([TEST_NET], world.network.now)
     for number in range(60):
         ping(alice, number)
     world.run(1)
@@ -383,8 +383,7 @@ def test_a_node_that_is_no_exit_is_refused_whoever_called_whom() -> None:
     world.settle()
     world.connect(web, bob)
     map_exit(world, bob, web.remote)
-    world.wait(lambda: way(bob, web.remote) is Way.OPEN, 5, "nothing is known of it")
-    attempt(world, bob, web.remote)
+    world.wait(lambda: way(bob, web.remote) is Way.UNSURE, 5, "nothing else is known of it")
     world.wait(lambda: way(bob, web.remote) is Way.REFUSED, 10, "its introset is read")
     ping(bob, 1)
     assert unreachables(bob) == [(site(1), PROHIBITED)]
