@@ -9,7 +9,7 @@ from lokinet_node.base.addresses import parse_range
 from lokinet_node.burst import Cells
 from lokinet_node.exits.door import Door
 from lokinet_node.exits.door6 import Door6
-from lokinet_node.exits.exit_range import EVERYTHING, ExitRange, parse_exit_range
+from lokinet_node.exits.exit_range import EVERYTHING, ExitRange, number_of, parse_exit_range
 from lokinet_node.exits.mapping import ExitMap
 from lokinet_node.exits.policy import Policy, Rules
 from lokinet_node.exits.provider import ExitProvider
@@ -45,6 +45,9 @@ class Exits:
 
     def accepts(self, remote: Remote, source: bytes) -> bool:
         return self.map_.accepts(remote, source)
+
+    def may_report(self, source: bytes) -> bool:
+        return not self.map_.has_none(number_of(source))
 
 
 class Way:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lokinet_node.base.errors import NameSyntaxError
+from lokinet_node.base.special import GROUPS, LOCAL, PRIVATE, UNROUTED
 
 MAX_PORT = 0xFFFF
 _BITS = 32
@@ -111,25 +112,4 @@ def _is_octet(text: str) -> bool:
     return _is_number(text, 3) and str(int(text)) == text and int(text) <= 0xFF
 
 
-_BOGONS = tuple(
-    map(
-        parse_range,
-        (
-            "0.0.0.0/8",
-            "10.0.0.0/8",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "172.16.0.0/12",
-            "192.0.0.0/24",
-            "192.0.2.0/24",
-            "192.88.99.0/24",
-            "192.168.0.0/16",
-            "198.18.0.0/15",
-            "198.51.100.0/24",
-            "203.0.113.0/24",
-            "224.0.0.0/4",
-            "240.0.0.0/4",
-        ),
-    )
-)
+_BOGONS = tuple(map(parse_range, (*LOCAL, *GROUPS, *PRIVATE, *UNROUTED)))

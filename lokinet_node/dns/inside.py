@@ -10,30 +10,18 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from lokinet_node.base.special import LOCAL, LOCAL6, PRIVATE, PRIVATE6
+
 if TYPE_CHECKING:
     from lokinet_node.base.addresses import Range
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_IPV4: Final = tuple(
-    map(
-        IPv4Network,
-        (
-            "0.0.0.0/8",
-            "10.0.0.0/8",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-        ),
-    )
-)
+_IPV4: Final = tuple(map(IPv4Network, (*LOCAL, *PRIVATE)))
 """What nobody outside may name; documentation ranges stay, a testnet's clearnet uses them."""
 
-_IPV6: Final = tuple(map(IPv6Network, ("::/127", "fc00::/7", "fe80::/10", "fec0::/10")))
-"""Unspecified and loopback, unique local, link local, site local (RFC 3879: as if private)."""
+_IPV6: Final = tuple(map(IPv6Network, (*LOCAL6, *PRIVATE6)))
 
 # Prefix and the bit at which an IPv4 address stands behind it: mapped, compatible (RFC 4291),
 # NAT64 (RFC 6052), 6to4 (RFC 3056).

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from lokinet_node.base.units import MILLISECOND, SECOND, Micros
-from lokinet_node.exits.exit_range import ExitRange
+from lokinet_node.exits.exit_range import ExitRange, number_of
 from lokinet_node.exits.mapping import Exit, ExitMap
 from lokinet_node.exits.token_names import TokenNames
 from lokinet_node.exits.ways import (
@@ -109,6 +109,10 @@ class Exits:
     def accepts(self, remote: Remote, source: bytes) -> bool:
         """Whether a packet from this address may come from this exit."""
         return self.map_.accepts(remote, source)
+
+    def may_report(self, source: bytes) -> bool:
+        """Whether an ICMP error of this address may come from an exit: not from one of ours."""
+        return not self.map_.has_none(number_of(source))
 
     def refusal(self, destination: bytes) -> int:
         """The code of an ICMP unreachable for what `exit_for` gives no exit."""

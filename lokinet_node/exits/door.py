@@ -52,6 +52,9 @@ class Consumer(Protocol):
     def accepts(self, remote: Remote, source: bytes) -> bool:
         """Whether this exit is the one that answers for `source`."""
 
+    def may_report(self, source: bytes) -> bool:
+        """Whether an ICMP error of `source` may come from an exit at all."""
+
 
 class Provider(Protocol):
     """What an exit lets through."""
@@ -172,12 +175,22 @@ class Door:
                 if consumer.accepts(remote, run.source):
                     return True
             elif all(
-                consumer.accepts(remote, quoted_end(plain, row, SOURCE) or run.source)
+                self._reports(consumer, remote, run, quoted_end(plain, row, SOURCE))
                 for row in range(run.first, run.first + run.rows)
             ):
                 return True
         self.drops["not-our-exit"] += run.rows
         return False
+
+    def _reports(
+        self, consumer: Consumer, remote: Remote, run: ExitRun, quoted: bytes | None
+    ) -> bool:
+        """ICMP: an error counts for whom it quotes, and comes from anybody on the way there."""
+        if quoted is None:
+            return consumer.accepts(remote, run.source)
+        if run.source != NOBODY and not consumer.may_report(run.source):
+            return False
+        return consumer.accepts(remote, quoted)
 
 
 DROPS: Final = (

@@ -20,7 +20,7 @@ from lokinet_node.wire.ip6 import DESTINATION, ICMPV6, IPV6_HEADER, SOURCE, is_l
 
 if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
-    from lokinet_node.exits.door import Door
+    from lokinet_node.exits.door import Consumer, Door
     from lokinet_node.session.addresses import Remote
     from lokinet_node.session.exit_rows import ExitRun
     from lokinet_node.session.merge import Sink
@@ -30,6 +30,9 @@ PREFIX_SIZE: Final = 12
 """Bytes before the IPv4 address."""
 _SOURCE: Final = slice(VNET_HEADER + SOURCE, VNET_HEADER + DESTINATION)
 DESTINATION6: Final = slice(VNET_HEADER + DESTINATION, VNET_HEADER + DESTINATION + 16)
+
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+"""IPv4 in its mapped form, which is no address on any wire."""
 
 FROM_EXIT6: Final = SOURCE
 TO_EXIT6: Final = DESTINATION
@@ -89,10 +92,6 @@ class Door6:
             side = FROM_EXIT6
         return self.rows.split(read, size, plain, at, side, skip)
 
-    def refusal(self, read: bytearray) -> int:
-        """Code of the ICMP unreachable, of IPv4, for a read that nobody gets."""
-        return self._door.refusal(bytes(read[DESTINATION6]))
-
     # --- wire to tun
 
     def deliver(
@@ -121,14 +120,28 @@ class Door6:
         """Only an exit in use answers, and only for what goes through it."""
         consumer = self._door.consumer
         if consumer is not None:
-            ends = {run.source}
-            if run.protocol == ICMPV6:
-                rows = range(run.first, run.first + run.rows)
-                ends = {quoted_end6(plain, row) or run.source for row in rows}
-            if all(consumer.accepts(remote, end) for end in ends):
+            if run.protocol != ICMPV6:
+                if consumer.accepts(remote, run.source):
+                    return True
+            elif all(
+                self._reports(consumer, remote, run, quoted_end6(plain, row))
+                for row in range(run.first, run.first + run.rows)
+            ):
                 return True
         self.drops["not-our-exit"] += run.rows
         return False
+
+    def _reports(
+        self, consumer: Consumer, remote: Remote, run: ExitRun, quoted: bytes | None
+    ) -> bool:
+        """ICMPv6: an error counts for whom it quotes, and comes from anybody on the way there."""
+        source = run.source
+        if quoted is None:
+            return consumer.accepts(remote, source)
+        is_own = source.startswith((self.prefix, _MAPPED))
+        if source != NOBODY6 and (is_own or not consumer.may_report(source)):
+            return False
+        return consumer.accepts(remote, quoted)
 
 
 DROPS: Final = (

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from lokinet_node.base.special import GROUPS, GROUPS6, LOCAL, LOCAL6
 from lokinet_node.exits.exit_range import ExitRange, number_of, parse_exit_range
 from lokinet_node.netdb.chance import Chooser
 
@@ -37,22 +38,8 @@ MOST_PINS: Final = 32_768
 MOST_MAPPINGS: Final = 1024
 """Pairs of range and exit; every one is looked at for each new destination."""
 
-NEVER: Final = tuple(
-    map(
-        parse_exit_range,
-        (
-            "0.0.0.0/8",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "224.0.0.0/4",
-            "255.255.255.255/32",
-            "::/127",
-            "fe80::/10",
-            "ff00::/8",
-        ),
-    )
-)
-"""This host, this link, groups (RFC 6890); private networks may well be behind an exit."""
+NEVER: Final = tuple(map(parse_exit_range, (*LOCAL, *GROUPS, *LOCAL6, *GROUPS6)))
+"""This host, this link, groups; private networks may well be behind an exit."""
 
 Exit: TypeAlias = "Remote | str"
 """An exit, or the name of one whose address is not known yet: nothing can be sent to that."""
@@ -184,12 +171,16 @@ class ExitMap:
     def candidates(self, destination: bytes) -> list[Exit]:
         """The exits of all ranges that hold a destination and no `null` range takes it from."""
         number = number_of(destination)
-        if any(range_.holds(number) for range_ in self.never):
+        if self.has_none(number):
             return []
         holding = [(range_, one) for range_, one in self._mappings if range_.holds(number)]
         hole = max((range_.prefix for range_, one in holding if one is None), default=-1)
         found = (one for range_, one in holding if one is not None and range_.prefix > hole)
         return list(dict.fromkeys(found))
+
+    def has_none(self, number: int) -> bool:
+        """Whether a destination, as `number_of` gives it, has no exit whatever is mapped."""
+        return any(range_.holds(number) for range_ in self.never)
 
     def pins(self) -> dict[Exit, int]:
         """How many destinations are pinned to each exit, as they were judged last."""

@@ -3,9 +3,9 @@
 A packet passes when all of these hold, in this order:
 1. its destination is not the exit itself, its tun or underlay, nor one no exit passes on (NEVER);
 2. it is in no denied range and in no denied country;
-3. it is in a declared range. Without any, everything public is declared. An address the public
-   internet does not route is declared only by a range that lies within such addresses: `0.0.0.0/0`
-   opens nobody's private network;
+3. it is in a declared range. Without any, everything public is declared, of IPv6 2000::/3. An
+   address the public internet does not route is declared only by a range that lies within such
+   addresses: `0.0.0.0/0` opens nobody's private network;
 4. it is in an allowed country, if countries are allowed;
 5. protocol and port are not denied, and are on the whitelist if there is one;
 6. it is not a later fragment where its port would have to be known.
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lokinet_node.exits.exit_range import ExitRange, number_of
-from lokinet_node.exits.ranges import BOGONS, NEVER, RangeSet, is_within_bogons
+from lokinet_node.exits.ranges import NEVER, RangeSet, is_bogon, is_within_bogons
 from lokinet_node.exits.refusals import Refusal
 from lokinet_node.exits.services import ANY_PORT, PORTED, Service
 
@@ -124,7 +124,7 @@ class Policy:
         if number in self._denied_countries:
             return Refusal.COUNTRY
         if number not in self._private and (
-            number in BOGONS or (self._declared and number not in self._declared)
+            is_bogon(number) or (self._declared and number not in self._declared)
         ):
             return Refusal.RANGE
         if self._allowed_countries is not None and number not in self._allowed_countries:

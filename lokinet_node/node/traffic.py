@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from lokinet_node.base.errors import WireError
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import FROM_EXIT, TO_EXIT
-from lokinet_node.exits.door6 import FROM_EXIT6, TO_EXIT6
+from lokinet_node.exits.door6 import DESTINATION6, FROM_EXIT6, TO_EXIT6
 from lokinet_node.session.messages import encode_message
 from lokinet_node.session.packets import NO_OFFLOAD, VNET_HEADER
 from lokinet_node.session.plaintexts import (
@@ -166,8 +166,7 @@ class Traffic:
             return
         way = six.way(buffer, size, self.addresses.by_ip)
         if way is None:
-            self.drops[Drop.NO_REMOTE] += 1
-            self._unreachable(buffer, size, six.refusal(buffer))
+            self._refuse(buffer, size)
             return
         self._take(way[0], buffer, size, way[1], six.rows, now)
 
@@ -244,8 +243,7 @@ class Traffic:
     def _refuse(self, buffer: bytearray, size: int) -> None:
         """An address that maps to nobody, or to an exit that is down: the sender hears so."""
         self.drops[Drop.NO_REMOTE] += 1
-        destination = bytes(buffer[_DESTINATION])
-        code = HOST_UNKNOWN if self.door is None else self.door.refusal(destination)
+        code = HOST_UNKNOWN if self.door is None else self.door.refusal(_destination(buffer))
         self._unreachable(buffer, size, code)
 
     def _prohibit(self, buffer: bytearray, size: int) -> None:
@@ -289,10 +287,17 @@ class Traffic:
     def unreachable(self, remote: Remote) -> None:
         """Nothing goes through this exit for now: what waits to hears so."""
         queue = self._waiting.get(remote, ())
-        by_ip = self.addresses.by_ip
-        for packet in [one for one in queue if bytes(one[_DESTINATION]) not in by_ip]:
+        for packet in [one for one in queue if not self._is_mapped(one)]:
             self._waiting[remote].remove(packet)
             self._refuse(packet, len(packet))
+
+    def _is_mapped(self, packet: bytearray) -> bool:
+        """Whether a packet is for a remote itself."""
+        destination = _destination(packet)
+        if len(destination) != ip6.ADDRESS:
+            return destination in self.addresses.by_ip
+        six = None if self.door is None else self.door.six
+        return six is not None and destination.startswith(six.prefix)
 
     def refused(self, remote: Remote) -> None:
         """The remote does not let us in: whoever waits hears so."""
@@ -376,3 +381,9 @@ class Traffic:
     def other_drops(self) -> tuple[dict[str, int], dict[str, int]]:
         """Counters of packets that were not cut into records, and of records that were none."""
         return self._splitter.drops, self._merger.drops
+
+
+def _destination(read: bytearray) -> bytes:
+    """The 4 or 16 bytes of a tun read."""
+    is_ipv6 = read[VNET_HEADER] >> 4 == ip6.VERSION
+    return bytes(read[DESTINATION6 if is_ipv6 else _DESTINATION])

@@ -53,6 +53,9 @@ class OnlyExit:
     def accepts(self, remote: Remote, source: bytes) -> bool:
         return remote == PROVIDER
 
+    def may_report(self, source: bytes) -> bool:
+        return True
+
 
 class End:
     """One node: its tun, its data plane, and the stream to the other one."""

@@ -338,6 +338,14 @@ def test_one_that_is_looked_up_is_asked_for_again(client: Client) -> None:
     assert 3 <= len(client.dialled) <= 5
 
 
+def test_errors_come_from_routers_and_from_nobody_here(client: Client) -> None:
+    client.exits.map_.never += (parse_exit_range("172.16.0.0/16"),)
+    for text in ("198.51.100.1", "10.0.0.1", "2001:db8::1", "fd00::1"):
+        assert client.exits.may_report(ip_address(text).packed)
+    for text in ("127.0.0.1", "0.0.0.1", "172.16.0.1", "172.16.3.4", "224.0.0.1", "::1", "fe80::1"):
+        assert not client.exits.may_report(ip_address(text).packed)
+
+
 def test_tokens_show_in_no_repr(client: Client) -> None:
     client.exits.start([(ONE, EVERYTHING)], [(ONE, "s3cret")], client.now)
     assert "s3cret" not in repr(client.exits) + repr(client.effects) + repr(client.exits.rows())

@@ -17,7 +17,7 @@ from lokinet_node.session.merge import Merger
 from lokinet_node.session.plaintexts import PLAINTEXT, TYPE_EXIT4, TYPE_PACKET, Plaintexts
 from lokinet_node.session.refused import Refused
 from lokinet_node.testing.builders import ClientMachine, World
-from lokinet_node.testing.packets import delivered, echo, udp
+from lokinet_node.testing.packets import delivered, echo, ipv4, udp
 from lokinet_node.wire.ip import HOST_UNREACHABLE, ICMP, UDP
 
 SITE = bytes((192, 0, 2, 7))
@@ -40,6 +40,9 @@ class OneExit:
 
     def accepts(self, remote: Remote, source: bytes) -> bool:
         return remote == self.remote and source in self.sites
+
+    def may_report(self, source: bytes) -> bool:
+        return source[0] not in (OWN[0], 127)
 
 
 @dataclass
@@ -138,6 +141,30 @@ def test_neighbours_that_pass_are_merged_around_those_that_do_not(refused: int) 
     assert [one.target for one in got] == [sites[row] for row in passed]
     assert {one.source for one in got} == {MAPPED}
     assert [run.rows for run in provider.runs] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "passes"),
+    [
+        (bytes((198, 51, 100, 1)), True),
+        (bytes(4), True),
+        (bytes((127, 0, 0, 1)), False),
+        (OWN, False),
+        (MAPPED, False),
+    ],
+)
+def test_an_error_never_comes_from_this_machine_or_its_remotes(source: bytes, passes: bool) -> None:
+    quoted = udp(OWN, SITE, b"question")
+    error = ipv4(source, bytes(4), ICMP, bytes((11, 0, 0, 0)) + bytes(4) + quoted[:28])
+    plain = Plaintexts()
+    plain.put(0, TYPE_EXIT4, error[:10] + bytes(2) + error[12:])
+    door = Door(OWN)
+    door.consumer = OneExit(EXIT)
+    writes: list[bytes] = []
+    door.deliver(EXIT, MAPPED, plain, 1, Merger(join_udp=False), writes.append, 0)
+    assert len(writes) == door.drops["not-our-exit"] ^ 1 == int(passes)
+    if passes:
+        assert delivered(writes[0], 0).source == (source if any(source) else MAPPED)
 
 
 @given(st.integers(0), st.booleans(), st.booleans())

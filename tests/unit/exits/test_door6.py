@@ -193,6 +193,13 @@ def test_an_error_of_the_exits_own_kernel_comes_from_the_exit(bench: Bench) -> N
     assert IPv6(bytes(back.payload)[8:]).dst == SITE
 
 
+@pytest.mark.parametrize("source", ["::1", "fe80::9", EXIT_AT_ALICE, "::ffff:198.51.100.1"])
+def test_an_error_never_comes_from_alices_machine_or_her_remotes(bench: Bench, source: str) -> None:
+    (out,) = bench.leave(IPv6(src=ALICE, dst=SITE) / UDP(sport=7, dport=33434) / Raw(b"probe"))
+    assert bench.come(IPv6(src=source, dst=AT_EXIT) / ICMPv6TimeExceeded() / out) == []
+    assert bench.drops() == {"consumer not-our-exit": 1}
+
+
 def test_an_error_about_what_came_reaches_the_site(bench: Bench) -> None:
     bench.leave(IPv6(src=ALICE, dst=SITE) / UDP(sport=7, dport=8))
     (back,) = bench.come(IPv6(src=SITE, dst=AT_EXIT) / UDP(sport=8, dport=7))

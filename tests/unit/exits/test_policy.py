@@ -59,6 +59,8 @@ OPEN = Rules(allowed=ranges("0.0.0.0/0", "::/0", "192.0.2.0/24", "10.0.0.0/8"))
         "::127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "::ffff:0:7f00:1",
+        "64:ff9b:1::7f00:1",
     ],
 )
 def test_no_rule_opens_what_is_local(address: str) -> None:
@@ -69,7 +71,11 @@ def test_no_rule_opens_what_is_local(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["10.1.2.3", "192.168.0.1", "100.64.0.1", "192.0.2.7", "203.0.113.1", "fd00::1"]
+    "address",
+    [
+        *("10.1.2.3", "192.168.0.1", "100.64.0.1", "192.0.2.7", "203.0.113.1", "fd00::1"),
+        *("4000::1", "64:ff9b:2::7f00:1", "2001:20::1", "1fff::1", "::1:0:0:0", "f800::1"),
+    ],
 )
 def test_what_the_internet_does_not_route_is_opened_only_by_a_range_within_it(
     address: str,
@@ -80,6 +86,13 @@ def test_what_the_internet_does_not_route_is_opened_only_by_a_range_within_it(
     own = ranges(f"{address}/{ip_address(address).max_prefixlen}")
     assert judge(Rules(allowed=(*wide, *own)), address) is None
     assert judge(Rules(owned=own), address) is None
+
+
+def test_of_ipv6_only_what_is_given_to_somebody_passes_undeclared() -> None:
+    for address in ("2000::1", "2001:200::1", "2606:4700::1111", "3ffe:ffff::1"):
+        assert judge(Rules(), address) is None
+    assert judge(Rules(allowed=ranges("4000::/2")), "4000::1") is None
+    assert judge(Rules(allowed=ranges("::/1")), "1fff::1") is Refusal.RANGE
 
 
 def test_declared_ranges_are_all_that_is_served() -> None:

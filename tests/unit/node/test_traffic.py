@@ -5,6 +5,7 @@ from __future__ import annotations
 from lokinet_node.base.addresses import parse_range
 from lokinet_node.burst import ROWS, Cells
 from lokinet_node.exits.door import Door
+from lokinet_node.exits.door6 import Door6
 from lokinet_node.exits.policy import Policy, Rules
 from lokinet_node.exits.provider import ExitProvider
 from lokinet_node.node.traffic import WAITING_PACKETS, WAITING_REMOTES, Drop, Guard, Traffic
@@ -164,6 +165,9 @@ class DownSoon:
     def accepts(self, remote: Remote, source: bytes) -> bool:
         return False
 
+    def may_report(self, source: bytes) -> bool:
+        return False
+
 
 def test_what_waits_for_an_exit_that_goes_down_is_refused_and_so_is_what_follows() -> None:
     bench = Bench()
@@ -197,6 +201,29 @@ def test_what_waits_for_an_exit_that_goes_down_is_refused_and_so_is_what_follows
     assert [count for count, _ in flow.bursts] == [1], "what was for the exit itself waited on"
     bench.traffic.failed(bench.remote(1))
     assert len(refused()) == 3
+
+
+def test_ipv6_packets_that_wait_for_an_exit_are_told_from_those_for_the_exit_itself() -> None:
+    bench = Bench("10.0.0.1/16")
+    door = bench.traffic.door = Door(bench.traffic.addresses.own)
+    prefix = bytes((0xFD, *bytes(11)))
+    six = door.six = Door6(door, prefix)
+    exits = door.consumer = DownSoon(bench.remote(1))
+    mapped = bench.traffic.addresses.assign(bench.remote(1))
+    assert mapped is not None
+    site = bytes((0x20, 1, 0x0D, 0xB8, *bytes(11), 7))
+    # bytes 16 to 20 of it, where IPv4 has its destination, are those of a mapped address
+    own = prefix[:8] + mapped + bytes(4)
+    packet = bytes((0x60, 0, 0, 0, 0, 8, 17, 64)) + own + site + bytes((0, 7, 0, 9, 0, 8, 0, 0))
+    read = read_of(packet)
+    bench.traffic.packet(read, len(read), NOW)
+    assert bench.written == []
+    assert six.own.startswith(prefix)
+    exits.is_up = False
+    bench.traffic.unreachable(bench.remote(1))
+    (answer,) = bench.written
+    assert answer[10] >> 4 == 6
+    assert answer[10 + 40 : 10 + 42] == bytes((1, 3)), "address unreachable"
 
 
 def test_a_remote_that_refuses_us_is_answered_for_at_once() -> None:
