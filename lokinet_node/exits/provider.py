@@ -71,13 +71,12 @@ class ExitProvider:
         if client is None:
             client = self._meet(remote)
         self.clients.move_to_end(remote)
-        port = int.from_bytes(run.ports[2:], "big") if run.protocol in PORTED else 0
         # A router has no identity to let in or not: nobody asked it whether it may.
         refusal: int = Refusal.NOT_ALLOWED
         if not remote.is_router:
             refusal = self.policy.verdict(
                 run.protocol,
-                port,
+                _port(run),
                 run.destination,
                 is_later_fragment=bool(run.fragment & FRAGMENT_OFFSET),
             )
@@ -105,8 +104,7 @@ class ExitProvider:
         if client.answers.take(now):
             self._answer(remote, plain, run.first, mapped)
         if client.hints.take(now):
-            port = int.from_bytes(run.ports[2:], "big") if run.protocol in PORTED else 0
-            hint = Refused(refusal, run.protocol, port, run.destination, client.times)
+            hint = Refused(refusal, run.protocol, _port(run), run.destination, client.times)
             self._hints.append((remote, hint))
             client.times = 0
 
@@ -139,3 +137,8 @@ class ExitProvider:
             return
         if answer:
             self._answers.append((remote, answer))
+
+
+def _port(run: ExitRun) -> int:
+    """The port a run goes to; 0 for protocols that have none."""
+    return int.from_bytes(run.ports[2:], "big") if run.protocol in PORTED else 0

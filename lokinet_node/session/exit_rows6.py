@@ -13,6 +13,7 @@ know to be one of those two, is adjusted by the address that is taken out and pu
 
 from __future__ import annotations
 
+from itertools import pairwise
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -208,19 +209,19 @@ def exit_runs6(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
 
     A fragment's protocol is the one it is a fragment of; its `fragment` is its offset.
     """
-    runs: list[ExitRun] = []
-    row = first
-    before = None
-    for flow in _FLOW.iter_unpack(plain.view[first * PLAINTEXT : (first + count) * PLAINTEXT]):
-        if flow[0] != TYPE_EXIT6:
-            before = None
-        elif flow == before and flow[1] != FRAGMENT:
-            runs[-1] = runs[-1]._replace(rows=runs[-1].rows + 1)
-        else:
-            runs.append(_run(plain, row, flow))
-            before = flow
-        row += 1
-    return runs
+    flows = list(_FLOW.iter_unpack(plain.view[first * PLAINTEXT : (first + count) * PLAINTEXT]))
+    starts = [0] if count else []
+    if count and (flows[0][1] == FRAGMENT or flows.count(flows[0]) < count):
+        starts += [
+            row
+            for row in range(1, count)
+            if flows[row] != flows[row - 1] or flows[row][1] == FRAGMENT
+        ]
+    return [
+        _run(plain, first + start, end - start, flows[start])
+        for start, end in pairwise([*starts, count])
+        if flows[start][0] == TYPE_EXIT6
+    ]
 
 
 def quoted_end6(plain: Plaintexts, row: int) -> bytes | None:
@@ -241,14 +242,16 @@ def is_about_others6(read: bytearray, size: int, own: bytes) -> bool:
     )
 
 
-def _run(plain: Plaintexts, row: int, flow: tuple[int, int, bytes, bytes, bytes]) -> ExitRun:
+def _run(
+    plain: Plaintexts, row: int, rows: int, flow: tuple[int, int, bytes, bytes, bytes]
+) -> ExitRun:
     kind, protocol, source, destination, ports = flow
     offset = 0
     if protocol == FRAGMENT:
         start = row * PLAINTEXT + CONTENT_AT
         protocol, offset = ports[0], _LENGTH.unpack_from(ports, 2)[0] & _OFFSET
         ports = bytes(plain.buffer[start + _PORTS_AT : start + _PORTS_AT + 4])
-    return ExitRun(row, 1, kind, offset >> 3, protocol, source, destination, ports)
+    return ExitRun(row, rows, kind, offset >> 3, protocol, source, destination, ports)
 
 
 def _without_address(packet: bytearray, kept: int) -> str:
