@@ -1,10 +1,11 @@
 """`lokinet-vpn`: exits of a running node, over its control socket.
 
-    lokinet-vpn --up --exit exit.loki [--token T] [--range CIDR]
+    lokinet-vpn --up --exit exit.loki [--token-file PATH] [--range CIDR]
     lokinet-vpn --down [--range CIDR]      --swap OLD NEW      --status      --kill
 
 Exit codes are Lokinet's: 0 done; 1 the node refused or could not be asked, standard error says
-why; 3 the command line does not say what to do. `--json` prints one JSON value instead of text.
+why; 3 the command line does not say what to do. A token on the command line (`--token T`) shows in
+the list of processes, one in a file does not. `--json` prints one JSON value instead of text.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ ANSWER_S: Final = 120.0
 MOST_ANSWER: Final = 1 << 20
 """Bytes of one answer."""
 
+MOST_TOKEN_FILE: Final = 1024
+"""Bytes; more than any token has."""
+
+_STDIN: Final = "-"
 _LEVELS: Final = ("trace", "debug", "info", "warn", "error", "critical", "none")
 _IPC: Final = "ipc://"
 _COMMANDS: Final = "--add/--remove/--swap/--status/--kill"
@@ -48,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("no exit address provided, must specify --exit ADDRESS", file=sys.stderr)
         return FAILED
     try:
+        if options.token_file is not None:
+            options.token = _read_token(options.token_file)
         with _asking(_socket_path(options.rpc), loud=_is_loud(options)) as ask:
             _run(options, ask)
     except OperatorError as error:
@@ -165,6 +172,24 @@ def _socket_path(url: str | None) -> str:
     return path
 
 
+def _read_token(path: str) -> str:
+    """The one line of a file, or of standard input; OperatorError for anything else."""
+    shown = "standard input" if path == _STDIN else path
+    try:
+        with open(0 if path == _STDIN else path, "rb", closefd=path != _STDIN) as file:
+            data = file.read(MOST_TOKEN_FILE + 1)
+        token = data.decode().removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise OperatorError(
+            f"{shown}: {error.strerror or error}; it should hold a token"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{shown}: a token is text in UTF-8") from error
+    if len(data) > MOST_TOKEN_FILE or not token or not token.isprintable():
+        raise OperatorError(f"{shown}: it should hold one line, the token, and nothing else")
+    return token
+
+
 def _is_loud(options: argparse.Namespace) -> bool:
     return options.verbose or options.log_level in ("trace", "debug")
 
@@ -190,7 +215,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--status", action="store_true", help="show what is mapped: RANGE via ADDRESS")
     add("-k", "--kill", action="store_true", help="end the node")
     add("--exit", metavar="ADDRESS", help="<52>.loki or a name; null: no exit for the range")
-    add("--token", "--auth", metavar="T", help="token for the exit")
+    token = parser.add_mutually_exclusive_group()
+    token.add_argument("--token", "--auth", metavar="T", help="token for the exit, for all to see")
+    token.add_argument("--token-file", metavar="PATH", help="file with the token; - for stdin")
     add("--range", metavar="CIDR", help="destinations, IPv4 or IPv6 (default: ::/0, everything)")
     add("--endpoint", metavar="NAME", default="default", help="only `default` exists")
     add("--rpc", metavar="URL", help=f"control socket, {_IPC}PATH (default: in the data directory)")

@@ -91,6 +91,7 @@ def alone(*arguments: str) -> Ended:
         (("--swap", NOBODY, NOBODY, "--up"), "Only one of"),
         (("--swap", NOBODY), "expected 2 arguments"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),
+        (("--status", "--token", "a", "--token-file", "b"), "not allowed with argument"),
         (("--stat",), "unrecognized arguments: --stat"),
         (("--status", "--log-level", "loud"), "invalid choice: 'loud'"),
         (("--status", "extra"), "unrecognized arguments: extra"),
@@ -175,6 +176,34 @@ def test_ctrl_c_ends_the_wait_and_says_what_may_follow(tmp_path: Path) -> None:
                 _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert stderr == "interrupted; --down undoes what the node may still be doing\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory; it should hold a token"),
+        (b"", "it should hold one line, the token, and nothing else"),
+        (b"\n", "it should hold one line"),
+        (b"one\ntwo\n", "it should hold one line"),
+        (b"x" * 2000, "it should hold one line"),
+        (b"\xff\n", "a token is text in UTF-8"),
+    ],
+)
+def test_a_file_that_holds_no_token_is_named(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    done = alone("--up", "--exit", NOBODY, "--token-file", str(path))
+    assert (done.code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}: {said}")
+    assert alone("--up", "--exit", NOBODY, "--token-file", str(tmp_path)).code == 1
+    if content is not None:
+        with path.open("rb") as file:
+            command = module("lokinet_node.vpn", "--up", "--exit", NOBODY, "--token-file", "-")
+            ended = subprocess.run(command, stdin=file, capture_output=True, check=False)
+        assert ended.stderr.decode().startswith(f"standard input: {said}")
 
 
 # --- with a node
@@ -296,6 +325,20 @@ def test_a_client_without_paths_says_so(bench: Bench) -> None:
     done = bench.vpn("--up", "--exit", str(bench.open.remote))
     assert (done.code, done.stdout) == (1, "")
     assert done.stderr == f"did not build path to {bench.open.remote}\n"
+
+
+def test_a_token_in_a_file_lets_in_like_one_on_the_command_line(
+    bench: Bench, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    closed = str(bench.closed.remote)
+    path.write_bytes(b"guess\r\n")
+    assert bench.vpn("--up", "--exit", closed, "--token-file", str(path)).code == 1
+    path.write_bytes(b"sesame\n")
+    done = bench.vpn("--up", "--exit", closed, "--token-file", str(path), "-v")
+    assert (done.code, done.stdout) == (0, "OK\n")
+    assert "sesame" not in done.stderr
+    assert bench.mapped() == {"::/0": closed}
 
 
 def test_verbose_shows_the_question_without_the_token(still: Bench) -> None:
