@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from lokinet_node.base.addresses import Range, is_bogon, parse_ipv4
-from lokinet_node.base.units import SECOND
+from lokinet_node.base.units import HOUR, SECOND
 from lokinet_node.drivers.files import read_file
 from lokinet_node.drivers.routes import used_ranges, used_ranges6
 from lokinet_node.exits.countries import ranges_of_countries
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
     from lokinet_node.base.units import Micros
     from lokinet_node.node.config_exit import ExitConfig
+    from lokinet_node.session.addresses import AddressMap
 
 LOOK_PAUSE: Final[Micros] = 30 * SECOND
 """Between two looks at the machine's addresses: a new one is not to be reached through the exit."""
+PERIOD: Final[Micros] = HOUR
+REST: Final = 4
+"""A client's address is not somebody else's before three hours passed, as the fourth one has
+begun: a NAT keeps idle connections for two hours and four minutes at least (RFC 5382, REQ-5)."""
 COUNTRY_FILE_LIMIT: Final = 1 << 26
 _WHOLE: Final = 32
 
@@ -34,6 +39,7 @@ class Providing:
         self,
         config: ExitConfig,
         tun: Range,
+        addresses: AddressMap,
         underlay: str | None,
         tun6: IPv6Interface | None = None,
     ) -> None:
@@ -42,10 +48,13 @@ class Providing:
         Args:
             config: what its owner wants.
             tun: own address and range of the tun.
+            addresses: of its clients; those of idle ones rest before somebody else gets them.
             underlay: the address its links start from; None where the kernel chooses.
             tun6: the tun's IPv6 address and range.
         """
         self._tun = tun
+        self._addresses = addresses
+        addresses.rest = REST
         self._tun6 = tun6
         self._underlay = underlay
         self._policy = Policy(_rules(config), self._own())
@@ -56,6 +65,7 @@ class Providing:
         """Look at the addresses of the machine, if it is time."""
         if now >= self._looked + LOOK_PAUSE:
             self._looked = now
+            self._addresses.period = now // PERIOD
             # a kernel that does not answer now is asked again: what was seen last counts
             with suppress(OSError):
                 self._policy.stand_in(self._own())

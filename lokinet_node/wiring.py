@@ -199,7 +199,7 @@ class Wiring:
         from lokinet_node.providing import Providing  # here: only exits pay for it
 
         underlay = config.outbound.ip if config.outbound else None
-        providing = Providing(config.exit, tun.address, underlay, tun.address6)
+        providing = Providing(config.exit, tun.address, traffic.addresses, underlay, tun.address6)
         door.provider = providing.provider
         return providing
 

@@ -36,6 +36,7 @@ def provider_status(provider: ExitProvider, addresses: AddressMap) -> dict[str, 
         "packets": provider.packets,
         "refused": {reason.word: count for reason, count in provider.refused.items() if count},
         "clients": rows,
+        "addresses": {"used": len(addresses.by_ip), "left": addresses.left},
     }
 
 

@@ -4,7 +4,9 @@ Rules (Lokinet's, its mixed-up eviction mended):
 - addresses are given out in order from the own one + 1, around the range and back up to it; never
   the own, the network or the broadcast address;
 - a remote keeps its address; pinned ones (`mapaddr`) for good;
-- when the range is full, the remote that was touched least recently loses its address, both ways;
+- when the range is full, the remote that was touched least recently loses its address, both ways.
+  DIFFERS: on an exit only after it rested for some periods. Until then the exit's NAT may still
+  send there what is for whoever had it, and newcomers get none;
 - a `.loki` and a `.snode` with the same 32 bytes are two remotes.
 
 Addresses are 4 bytes in network order, as packets carry them: look-ups convert nothing.
@@ -58,7 +60,17 @@ class AddressMap:
     `by_ip[ip4] -> Remote` and `by_remote[Remote] -> ip4` are plain dicts for the hot path to read.
     """
 
-    __slots__ = ("_next", "_pinned", "_range", "_recent", "by_ip", "by_remote", "own")
+    __slots__ = (
+        "_next",
+        "_pinned",
+        "_range",
+        "_recent",
+        "by_ip",
+        "by_remote",
+        "own",
+        "period",
+        "rest",
+    )
 
     def __init__(self, own: Range) -> None:
         """`own` is the tun's address and prefix, e.g. 172.16.0.1/16."""
@@ -76,8 +88,17 @@ class AddressMap:
         self._range = own
         self._next = own.address
         self._pinned: set[bytes] = set()
-        self._recent: OrderedDict[bytes, None] = OrderedDict()
-        """Addresses that may be taken over, the least recently touched first."""
+        self._recent: OrderedDict[bytes, int] = OrderedDict()
+        """Period in which an address was touched last, the least recently touched first."""
+        self.period = 0
+        """Grows with time, where an address has to rest."""
+        self.rest = 0
+        """Periods an address is not touched before somebody else gets it."""
+
+    @property
+    def left(self) -> int:
+        """Addresses that nobody has."""
+        return self._range.last - self._range.first - 2 - len(self.by_ip)
 
     def remote_of(self, ip4: bytes) -> Remote | None:
         """Who is behind a mapped address."""
@@ -90,7 +111,7 @@ class AddressMap:
     def assign(self, remote: Remote) -> bytes | None:
         """The remote's address, given out now if it has none; counts as a touch.
 
-        None when every address of the range is pinned to others.
+        None when every address of the range is pinned to others, or has to rest.
         """
         ip4 = self.by_remote.get(remote)
         if ip4 is None:
@@ -104,7 +125,7 @@ class AddressMap:
     def touch(self, ip4: bytes) -> None:
         """Traffic went to or came from this address; once per burst is enough."""
         if ip4 not in self._pinned:
-            self._recent[ip4] = None
+            self._recent[ip4] = self.period
             self._recent.move_to_end(ip4)
 
     def use(self, remote: Remote) -> None:
@@ -152,7 +173,7 @@ class AddressMap:
         """The next address of the range that nobody has, in order; None after one full turn."""
         range_ = self._range
         size = range_.last - range_.first + 1
-        if len(self.by_ip) >= size - 3:
+        if not self.left:
             return None
         for _ in range(size):
             self._next = range_.first + (self._next + 1 - range_.first) % size
@@ -165,6 +186,8 @@ class AddressMap:
         if not self._recent:
             return None
         ip4 = next(iter(self._recent))
+        if self.period - self._recent[ip4] < self.rest:
+            return None
         self._remove(ip4)
         return ip4
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from lokinet_node.base.addresses import parse_range
-from lokinet_node.base.units import SECOND
+from lokinet_node.base.units import HOUR, MINUTE, SECOND
 from lokinet_node.exits.exit_range import parse_exit_range
 from lokinet_node.exits.policy import Policy, Rules
 from lokinet_node.exits.provider import ANSWER_BURST, HINT_BURST, MOST_CLIENTS, ExitProvider
@@ -114,7 +114,8 @@ def test_new_addresses_of_the_machine_are_looked_for(monkeypatch: pytest.MonkeyP
     used = [parse_range("10.5.0.7/24")]
     monkeypatch.setattr("lokinet_node.providing.used_ranges", lambda: used)
     config = ExitConfig(RULES.owned, (), RULES.allowed, (), (), None, (), ())
-    providing = Providing(config, parse_range("172.20.0.1/16"), None)
+    addresses = AddressMap(parse_range("172.20.0.1/30"))
+    providing = Providing(config, parse_range("172.20.0.1/30"), addresses, None)
     providing.look(NOW)
     assert ask(providing.provider, OPEN)
     used.append(parse_range("192.0.2.7/24"))
@@ -137,6 +138,20 @@ def test_clients_are_forgotten_the_quietest_first() -> None:
     assert provider.packets == MOST_CLIENTS + 2
 
 
+def test_a_stranger_gets_the_address_of_an_idle_client_only_after_hours() -> None:
+    config = ExitConfig(RULES.owned, (), RULES.allowed, (), (), None, (), ())
+    tun = parse_range("172.20.0.1/30")
+    addresses = AddressMap(tun)
+    providing = Providing(config, tun, addresses, None)
+    providing.look(NOW)
+    given = addresses.assign(client(1))
+    providing.look(NOW + 2 * HOUR + 4 * MINUTE)
+    assert addresses.assign(client(2)) is None
+    assert provider_status(providing.provider, addresses)["addresses"] == {"used": 1, "left": 0}
+    providing.look(NOW + 4 * HOUR)
+    assert addresses.assign(client(2)) == given is not None
+
+
 def test_a_status_counts_by_reason_and_client() -> None:
     provider = ExitProvider(Policy(RULES))
     addresses = AddressMap(parse_range("172.16.0.1/16"))
@@ -155,6 +170,7 @@ def test_a_status_counts_by_reason_and_client() -> None:
                 "refused": {"denied-range": 1, "denied-port": 1},
             }
         ],
+        "addresses": {"used": 1, "left": 65532},
     }
 
 

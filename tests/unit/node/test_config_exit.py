@@ -13,8 +13,10 @@ from lokinet_node.exits.share import Quota
 from lokinet_node.node.config import ConfigError, Role, Source, Surroundings, parse_config
 from lokinet_node.node.config_exit import ExitConfig, offer_of
 from lokinet_node.providing import Providing
+from lokinet_node.session.addresses import AddressMap
 from lokinet_node.wire.offer import NO_OFFER
 
+TUN = parse_range("172.20.0.1/16")
 FULL = """[network]
 exit=1
 owned-range=192.0.2.0/24
@@ -104,13 +106,13 @@ def test_a_country_file_is_read_at_the_start(tmp_path: Path) -> None:
     file.write_text("203.0.113.0/24 NL\n198.51.100.0/24 DE\n")
     config = read(FULL, directory=str(tmp_path))
     assert config is not None
-    rules = Providing(config, parse_range("172.20.0.1/16"), None).provider.policy.rules
+    rules = Providing(config, TUN, AddressMap(TUN), None).provider.policy.rules
     assert rules.allowed_countries is not None
     assert [str(one) for one in rules.allowed_countries] == ["203.0.113.0/24"]
     assert [str(one) for one in rules.denied_countries] == ["198.51.100.0/24"]
     file.write_text("203.0.113.0/24 NL\noops\n")
     with pytest.raises(OperatorError, match=r"countries.txt:2: "):
-        Providing(config, parse_range("172.20.0.1/16"), None)
+        Providing(config, TUN, AddressMap(TUN), None)
 
 
 def test_an_introset_has_room_for_so_many_ranges() -> None:

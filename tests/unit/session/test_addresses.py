@@ -77,6 +77,24 @@ def test_a_full_range_takes_the_address_of_the_remote_touched_least_recently() -
     assert len(book.by_ip) == len(book.by_remote) == 5
 
 
+def test_where_addresses_rest_a_stranger_gets_none_before_that() -> None:
+    book = addresses("10.0.0.1/29")
+    book.rest = 2
+    given = [book.assign(loki(n)) for n in range(5)]
+    assert None not in given
+    assert book.left == 0
+    assert book.assign(loki(9)) is None
+    book.period = 1
+    book.assign(loki(0))
+    assert book.assign(loki(9)) is None
+    book.period = 2
+    assert book.assign(loki(9)) == given[1], "that of the first one is in use"
+    assert book.address_of(loki(1)) is None
+    book.release(loki(3))
+    assert book.left == 1
+    assert book.assign(loki(1)) == given[3], "what was released is free at once"
+
+
 def test_pinned_addresses_are_never_taken_over() -> None:
     book = addresses("10.0.0.1/29")
     book.pin(ip("10.0.0.4"), loki(99))
