@@ -94,7 +94,8 @@ class _Process:
             self._udp = UdpSocket(_bind_address(self._config))
             stack.callback(self._udp.close)
             send = routing.carried(self._udp.send)
-            wiring = Wiring(self._config, send, os.urandom, self._now, self._log, routing)
+            underlay = self._udp.address[0]
+            wiring = Wiring(self._config, send, os.urandom, self._now, self._log, routing, underlay)
             self._wiring = wiring
             stack.callback(wiring.close)
             self._node = wiring.node

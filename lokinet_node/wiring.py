@@ -74,8 +74,12 @@ class Wiring:
         clock: Callable[[], Micros],
         log: Log,
         routing: Routing,
+        underlay: str,
     ) -> None:
-        """Reads key and contact files; OperatorError for what is wrong with them."""
+        """Reads key and contact files; OperatorError for what is wrong with them.
+
+        `underlay` is the address that `transmit` sends from.
+        """
         self._config = config
         self.routing = routing
         self._clock = clock
@@ -105,7 +109,7 @@ class Wiring:
             )
             for address, ip in config.network.mapaddr:
                 traffic.addresses.pin(ip.to_bytes(4, "big"), Remote(False, address))
-            self._providing = self._provide(self.tun, traffic)
+            self._providing = self._provide(self.tun, traffic, underlay)
         if isinstance(self.role, ClientRole):
             exits = config.network.exits
             self.role.exits.start(exits.mappings, exits.tokens, clock())
@@ -191,14 +195,13 @@ class Wiring:
             names = ", ".join(self._config.bootstrap_files) or GUARDS_FILE
             raise OperatorError(f"{names}: {error}; make it anew") from error
 
-    def _provide(self, tun: Tun, traffic: Traffic) -> Providing | None:
+    def _provide(self, tun: Tun, traffic: Traffic, underlay: str) -> Providing | None:
         """Make an exit of the node, if it is to be one."""
         config, door = self._config, traffic.door
         if config.exit is None or door is None:
             return None
         from lokinet_node.providing import Providing  # here: only exits pay for it
 
-        underlay = config.outbound.ip if config.outbound else None
         providing = Providing(config.exit, tun.address, traffic.addresses, underlay, tun.address6)
         door.provider = providing.provider
         return providing
@@ -229,6 +232,8 @@ class Wiring:
             self._admitting.start()
         config = self._config
         self.routing.serve()
+        if self._providing is not None:
+            self._providing.serve()
         self.handle_effects()
         if config.api.path is not None:
             self._control = ControlSocket(
@@ -256,7 +261,9 @@ class Wiring:
             await self._control.close()
 
     def close(self) -> None:
-        """Close the tun."""
+        """Close the tun, and what `serve` opened of the kernel."""
+        if self._providing is not None:
+            self._providing.close()
         if self.tun is not None:
             self.tun.close()
 

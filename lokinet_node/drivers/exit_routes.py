@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 from lokinet_node.drivers.netlink import (
     CREATE,
     DUMP,
+    Notices,
     ask,
     attribute,
     attributes,
@@ -73,7 +74,6 @@ _KINDS: Final = {1: Kind.UNICAST, 6: Kind.BLACKHOLE, 7: Kind.UNREACHABLE, 8: Kin
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 _GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE."""
-_READ: Final = 1 << 16
 _SAME: Final = frozenset({errno.EEXIST, errno.ESRCH, errno.ENOENT})
 """It is there already, or gone already: what was wanted."""
 
@@ -95,10 +95,8 @@ class ExitRoutes:
         self._refused: set[tuple[str, Route]] = set()
         self.passing: frozenset[Network] = frozenset()
         """What others' routes lead past the exits, when the table was looked at last."""
-        self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._events.setblocking(False)
+        self._events = Notices(_GROUPS)
         try:
-            self._events.bind((0, _GROUPS))
             ours = observe().ours
         except OSError:
             self._events.close()
@@ -176,15 +174,7 @@ class ExitRoutes:
 
     def heard(self) -> None:
         """Forget what the kernel told; `mend` looks for itself. OSError: closed."""
-        while True:
-            try:
-                self._events.recv(_READ)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                # More was told than the socket holds: all the more reason to look.
-                if error.errno != errno.ENOBUFS:
-                    raise
+        self._events.drain()
 
     def mend(self) -> None:
         """Make the table what it should be; what could not be done is told once."""

@@ -49,6 +49,40 @@ def ask(kind: int, flags: int, body: bytes) -> Iterator[tuple[int, bytes]]:
                 yield answer, message
 
 
+class Notices:
+    """That something changed, as the kernel tells of its own accord."""
+
+    def __init__(self, groups: int) -> None:
+        """`groups` are RTMGRP_ bits of linux/rtnetlink.h. OSError: no netlink."""
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket.setblocking(False)
+        try:
+            self._socket.bind((0, groups))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """Readable when something changed; then `drain`."""
+        return self._socket.fileno()
+
+    def drain(self) -> None:
+        """Forget what was told: whoever is told looks for himself. OSError: closed."""
+        while True:
+            try:
+                self._socket.recv(_READ)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # More was told than the socket holds: all the more reason to look.
+                if error.errno != errno.ENOBUFS:
+                    raise
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+
 def tell(kind: int, flags: int, body: bytes) -> None:
     """Send one request that only succeeds or fails. OSError: the kernel's."""
     for _ in ask(kind, flags | ACKNOWLEDGE, body):

@@ -35,7 +35,7 @@ Joined = tuple[Namespace, Namespace, ExitPipe]
 
 
 def policy() -> Policy:
-    own = own_ranges([parse_range(f"{UPLINK}/24")], parse_range(f"{EXIT}/16"), None)
+    own = own_ranges([parse_range(f"{UPLINK}/24")], parse_range(f"{EXIT}/16"), "10.5.0.7")
     rules = Rules(
         allowed=(parse_exit_range("192.0.2.0/24"),), denied_services=(parse_service("tcp/25"),)
     )

@@ -115,7 +115,7 @@ def test_new_addresses_of_the_machine_are_looked_for(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("lokinet_node.providing.used_ranges", lambda: used)
     config = ExitConfig(RULES.owned, (), RULES.allowed, (), (), None, (), ())
     addresses = AddressMap(parse_range("172.20.0.1/30"))
-    providing = Providing(config, parse_range("172.20.0.1/30"), addresses, None)
+    providing = Providing(config, parse_range("172.20.0.1/30"), addresses, "10.5.0.7")
     providing.look(NOW)
     assert ask(providing.provider, OPEN)
     used.append(parse_range("192.0.2.7/24"))
@@ -142,7 +142,7 @@ def test_a_stranger_gets_the_address_of_an_idle_client_only_after_hours() -> Non
     config = ExitConfig(RULES.owned, (), RULES.allowed, (), (), None, (), ())
     tun = parse_range("172.20.0.1/30")
     addresses = AddressMap(tun)
-    providing = Providing(config, tun, addresses, None)
+    providing = Providing(config, tun, addresses, "10.5.0.7")
     providing.look(NOW)
     given = addresses.assign(client(1))
     providing.look(NOW + 2 * HOUR + 4 * MINUTE)
@@ -190,7 +190,7 @@ def test_an_exit_is_no_way_into_its_own_machine() -> None:
     assert own == ["172.20.0.0/16", "10.5.0.7/32", "10.5.0.0/24", "8.8.8.8/32", "192.0.2.3/32"]
     public = [str(one) for one in own_ranges(used, tun, "8.8.8.8")]
     assert "8.8.8.0/24" not in public, "neighbours on the internet are the internet"
-    assert next(str(one) for one in own_ranges(used, tun, None)) == "172.20.0.0/16"
+    assert next(str(one) for one in own_ranges(used, tun, "8.8.8.8")) == "172.20.0.0/16"
 
 
 @pytest.fixture(scope="module")

@@ -106,13 +106,13 @@ def test_a_country_file_is_read_at_the_start(tmp_path: Path) -> None:
     file.write_text("203.0.113.0/24 NL\n198.51.100.0/24 DE\n")
     config = read(FULL, directory=str(tmp_path))
     assert config is not None
-    rules = Providing(config, TUN, AddressMap(TUN), None).provider.policy.rules
+    rules = Providing(config, TUN, AddressMap(TUN), "10.5.0.7").provider.policy.rules
     assert rules.allowed_countries is not None
     assert [str(one) for one in rules.allowed_countries] == ["203.0.113.0/24"]
     assert [str(one) for one in rules.denied_countries] == ["198.51.100.0/24"]
     file.write_text("203.0.113.0/24 NL\noops\n")
     with pytest.raises(OperatorError, match=r"countries.txt:2: "):
-        Providing(config, TUN, AddressMap(TUN), None)
+        Providing(config, TUN, AddressMap(TUN), "10.5.0.7")
 
 
 def test_an_introset_has_room_for_so_many_ranges() -> None:
