@@ -99,7 +99,12 @@ def _heard_of(statuses: Iterable[Status], underlay: Mapping[str, str]) -> dict[s
             ),
         ]
     ]
-    return {str(router): underlay[where] for router, where in shown if where in underlay}
+    return {
+        # a client's link bears no lasting name: null, which is nobody's
+        str(router): underlay[where]
+        for router, where in shown
+        if router is not None and where in underlay
+    }
 
 
 def _ask(node: ObservedNode) -> Status:

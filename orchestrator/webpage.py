@@ -13,7 +13,7 @@ from itertools import pairwise
 from orchestrator.graph import Graph, WayThrough
 from orchestrator.pictures import COLOURS
 
-__all__ = ["webpage"]
+__all__ = ["STYLE", "drawing", "webpage"]
 
 SIZE = 900
 INNER, OUTER = 250, 385
@@ -47,7 +47,7 @@ def webpage(title: str, graph: Graph, underlay: bool = True, overlay: bool = Tru
     _add(head, "style", STYLE)
     body = _add(page, "body")
     _add(body, "h1", title)
-    body.append(_drawing(graph, underlay, overlay))
+    body.append(drawing(graph, underlay, overlay))
     if overlay:
         _add(body, "h2", "Ways")
         _table(body, ("", "from", "to", "through"), [_way_row(i, w) for i, w in _numbered(graph)])
@@ -76,29 +76,30 @@ def _way_row(number: int, way: WayThrough) -> tuple[str, ...]:
     return (str(number), way.sender, way.receiver, way.through)
 
 
-def _drawing(graph: Graph, underlay: bool, overlay: bool) -> Element:
-    drawing = Element("svg", viewBox=f"0 0 {SIZE} {SIZE}", role="img")
+def drawing(graph: Graph, underlay: bool, overlay: bool) -> Element:
+    """One layer or both; `STYLE` belongs to it."""
+    picture = Element("svg", viewBox=f"0 0 {SIZE} {SIZE}", role="img")
     places = _places(graph)
     if underlay:
         for link in graph.links:
             (x1, y1), (x2, y2) = places[link.left], places[link.right]
             kind = "link" if link.state == "up" else "link down"
             ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-            _add(drawing, "line", **{"class": kind}, **{k: f"{v:.0f}" for k, v in ends.items()})
+            _add(picture, "line", **{"class": kind}, **{k: f"{v:.0f}" for k, v in ends.items()})
     if overlay:
         for number, way in _numbered(graph):
             stations = [way.sender, *way.hops, way.receiver]
             known = [places[station] for station in stations if station in places]
             colour = COLOURS[(number - 1) % len(COLOURS)]
-            line = _add(drawing, "path", d=_curve(known, number), stroke=colour, **{"class": "way"})
+            line = _add(picture, "path", d=_curve(known, number), stroke=colour, **{"class": "way"})
             _add(line, "title", f"{number}: {' → '.join(stations)}")
     for vertex in graph.vertices:
         x, y = places[vertex.name]
         kind = f"node {vertex.role}" + ("" if vertex.is_well else " silent")
-        group = _add(drawing, "g", **{"class": kind})
+        group = _add(picture, "g", **{"class": kind})
         _add(group, "circle", cx=f"{x:.0f}", cy=f"{y:.0f}", r=str(NODE_RADIUS))
         _add(group, "text", vertex.name, x=f"{x:.0f}", y=f"{y + 4:.0f}")
-    return drawing
+    return picture
 
 
 def _places(graph: Graph) -> dict[str, Point]:

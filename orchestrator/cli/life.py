@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 import signal
 
-from orchestrator.cli.options import Commands, add_backend, add_topology, count, declare, duration
+from orchestrator.cli.options import (
+    Commands,
+    add_backend,
+    add_report,
+    add_topology,
+    count,
+    declare,
+    duration,
+)
 
 __all__ = ["WAIT_FOR", "add_life"]
 
@@ -26,10 +34,13 @@ def add_life(commands: Commands) -> None:
     up.add_argument(
         "--keep-on-failure", action="store_true", help="leave a network that did not become ready"
     )
+    add_report(up)
     plan = declare(commands, "plan", "up", "print what up would change, and why", json=True)
     add_topology(plan, KEPT)
     add_backend(plan)
-    _add_waiting(declare(commands, "wait", "waiting", "wait until a network is ready", json=True))
+    wait = declare(commands, "wait", "waiting", "wait until a network is ready", json=True)
+    _add_waiting(wait)
+    add_report(wait)
     _add_nodes(commands)
     _add_networks(commands)
 

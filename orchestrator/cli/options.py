@@ -17,6 +17,7 @@ __all__ = [
     "Commands",
     "add_backend",
     "add_node",
+    "add_report",
     "add_topology",
     "count",
     "declare",
@@ -53,7 +54,7 @@ def declare(
         parser.add_argument("-n", "--name", metavar="NAME", help="network, if more than one is up")
     if json:
         parser.add_argument("--json", action="store_true", help="print data as JSON")
-    parser.set_defaults(load=later(module, name))
+    parser.set_defaults(load=later(module, name), command=name)
     return parser
 
 
@@ -108,4 +109,11 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=("auto", "netns", "docker"),
         help="where a new network lives; else TESTNET_BACKEND, else what the topology says",
+    )
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """`--no-report`."""
+    parser.add_argument(
+        "--no-report", action="store_true", help="write no report when it fails (see `report`)"
     )

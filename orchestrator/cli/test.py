@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.backends import Backend
 from orchestrator.checklist import Expectation
 from orchestrator.checks.junit import junit
 from orchestrator.checks.network import Network
 from orchestrator.checks.suite import Result, chosen_tests, run_tests
+from orchestrator.cli.defined import desired_of
 from orchestrator.cli.network import observed_network, running
 from orchestrator.cli.output import print_json, tell
-from orchestrator.definition import kept
+from orchestrator.cli.reporting import Reporter, reported_as, reporter_of
+from orchestrator.definition import is_promised, kept
+from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed, UsageError
 from orchestrator.load import find_topology, load
+from orchestrator.report.evidence import FailedTest
 from orchestrator.scaling import topology_of
 from orchestrator.topology import Topology
 from orchestrator.units import format_seconds
 
 __all__ = ["test"]
+
+MOST_LOOKS = 20
+"""At the network, each after a test that did not hold: for the report."""
 
 
 def test(arguments: argparse.Namespace) -> int:
@@ -33,24 +42,50 @@ def test(arguments: argparse.Namespace) -> int:
     if arguments.junit:
         _check_writable(Path(arguments.junit))
     network = Network.of(backend)
+    reporter = _reporter(arguments, places, backend)
+    reporter.look()
     results: list[Result] = []
+    failed: list[FailedTest] = []
     for result in run_tests(network, tests):
         results.append(result)
         if not arguments.json:
             _print(result)
+        if not result.held:
+            failed.append(_as_failed(result))
+            if len(failed) <= MOST_LOOKS:
+                reporter.look()
     failures = sum(not result.held for result in results)
     if arguments.junit:
         Path(arguments.junit).write_bytes(junit(places.name, results))
     if arguments.json:
         rows = [_as_data(result) for result in results]
         passed = len(results) - failures
-        print_json({"name": places.name, "passed": passed, "failed": failures, "tests": rows})
+        page = reporter.write(tests=failed) if failed else None
+        told = {"tests": rows, "report": str(page) if page else None}
+        print_json({"name": places.name, "passed": passed, "failed": failures, **told})
     else:
-        print(f"{len(results) - failures} of {len(results)} tests held")
+        print(f"{len(results) - failures} of {len(results)} tests held", flush=True)
+        if failed:
+            reporter.write(tests=failed)
     return EXIT_CHECK_FAILED if failures else EXIT_OK
 
 
 test.__test__ = False  # type: ignore[attr-defined] # a command, not for pytest
+
+
+def _reporter(arguments: argparse.Namespace, places: Places, backend: Backend) -> Reporter:
+    """Of a network that was brought up to its end all is known, of another what it shows."""
+    if not is_promised(places):
+        return reporter_of(reported_as(arguments), places, backend, None, None)
+    definition = kept(places)
+    return reporter_of(
+        reported_as(arguments), places, backend, definition, desired_of(definition, places)
+    )
+
+
+def _as_failed(result: Result) -> FailedTest:
+    verdict, seconds = result.held.verdict, result.held.seconds
+    return FailedTest(result.test.title, verdict.expected, verdict.seen, time.time(), seconds)
 
 
 def _topology(arguments: argparse.Namespace) -> Topology:

@@ -6,6 +6,7 @@ from orchestrator.cli.options import (
     Commands,
     add_backend,
     add_node,
+    add_report,
     add_topology,
     count,
     declare,
@@ -111,6 +112,16 @@ def _add_test(commands: Commands) -> None:
     )
     test.add_argument("--list", action="store_true", help="print their names and run none")
     test.add_argument("--junit", metavar="FILE", help="write the results as JUnit's XML too")
+    add_report(test)
+    report = declare(
+        commands, "report", "report", "write what is known of a network as a page", json=True
+    )
+    report.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="new or empty directory; else one in TESTNET_REPORTS, or in the state directory",
+    )
 
 
 def _add_watching(commands: Commands) -> None:

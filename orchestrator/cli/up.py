@@ -12,6 +12,7 @@ from orchestrator.cli.homes import check_home, choose_home, desired_in
 from orchestrator.cli.network import chosen
 from orchestrator.cli.outcome import print_outcome, print_plan
 from orchestrator.cli.output import tell
+from orchestrator.cli.reporting import reported_as, reporting
 from orchestrator.definition import Definition, is_promised, kept
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK
@@ -25,6 +26,8 @@ __all__ = ["DEFAULT", "Wanted", "brought_up", "plan", "up"]
 
 DEFAULT = "default"
 """The network everybody begins with."""
+LOOK_AFTER_S = 3.0
+"""A network that is up by then was not slowed down by looks at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Wanted:
     """How long it may take to be ready."""
     wait_for: str = "all"
     """One of `readiness.layers.GOALS`."""
+    reported_as: str | None = None
+    """The command that a report of a failure names; None: none is written."""
 
 
 def up(arguments: argparse.Namespace) -> int:
@@ -47,7 +52,11 @@ def up(arguments: argparse.Namespace) -> int:
         return plan(arguments)
     places, definition = _meant(arguments)
     wanted = Wanted(
-        arguments.backend, arguments.keep_on_failure, arguments.timeout, arguments.wait_for
+        arguments.backend,
+        arguments.keep_on_failure,
+        arguments.timeout,
+        arguments.wait_for,
+        reported_as(arguments),
     )
     outcome = brought_up(places, definition, wanted)
     print_outcome(places, outcome, arguments.json)
@@ -64,9 +73,11 @@ def brought_up(places: Places, definition: Definition, wanted: Wanted) -> Outcom
     desired = desired_in(definition, places, home)
     check_home(home, desired)
     with changing(places, definition, wanted.keep_on_failure, home) as change:
-        return bring_up(
-            desired, change.backend, change.begin, wanted.timeout_s, tell, wanted.wait_for
-        )
+        what = wanted.reported_as
+        with reporting(what, places, change.backend, definition, desired, LOOK_AFTER_S):
+            return bring_up(
+                desired, change.backend, change.begin, wanted.timeout_s, tell, wanted.wait_for
+            )
 
 
 def plan(arguments: argparse.Namespace) -> int:

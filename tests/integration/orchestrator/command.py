@@ -149,6 +149,7 @@ def new_testnet(packages: Path) -> Iterator[Testnet]:
         "XDG_STATE_HOME": str(root / "state"),
         "XDG_RUNTIME_DIR": str(root / "run"),
         "TESTNET_BACKEND": BACKEND,
+        "TESTNET_REPORTS": str(root / "reports"),
         **{name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ},
     }
     net = Testnet(root, env)

@@ -11,7 +11,7 @@ from orchestrator.census import paths_of
 from orchestrator.graph import Graph, Link, Vertex, WayThrough, graph_of
 from orchestrator.pictures import dot, mermaid
 from orchestrator.webpage import webpage
-from tests.unit.orchestrator.people import address, census, observed, statuses
+from tests.unit.orchestrator.people import address, census, link, observed, statuses
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -112,3 +112,19 @@ def test_the_page_is_whole_and_loads_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert "r1 → r2 (pivot) → r3" in page
     assert "<h2>Ways" not in webpage("net", graph, overlay=False)
     assert "<h2>Links" not in webpage("net", graph, underlay=False)
+
+
+def test_a_link_without_a_router_behind_it_is_whose_address_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client's link is shown with null for a router: that is nobody's name."""
+    shown = statuses()
+    shown["r1"]["links"] = [{**link("alice"), "router": None}]
+    shown["r3"]["links"] = [{**link("web"), "router": None}]
+    found = census(monkeypatch, shown)
+    assert "None" not in found.names
+    pairs = [(each.left, each.right) for each in graph_of(found).links]
+    assert ("alice", "r1") in pairs
+    assert ("r3", "web") in pairs
+    assert ("alice", "r3") not in pairs
+    assert ("r1", "web") not in pairs

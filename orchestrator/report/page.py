@@ -1,0 +1,198 @@
+"""The page: one HTML file that loads nothing, runs nothing and says first what is wrong.
+
+Rules: jinja2 with autoescape on and undefined names refused; `safe` are the style and the drawings,
+which are serialised elements. A policy in the page forbids everything but its own style, should an
+escape ever be missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+
+from orchestrator.census import paths_of
+from orchestrator.graph import Graph, graph_of
+from orchestrator.report.evidence import Evidence, FailedTest, LogTail
+from orchestrator.report.redact import printable
+from orchestrator.report.troubles import TEST, Since, Trouble, clock_time
+from orchestrator.report.witness import judged
+from orchestrator.units import format_seconds
+from orchestrator.webpage import STYLE, drawing
+
+__all__ = ["all_troubles", "render_page"]
+
+MOST_DRAWN_NODES = 150
+MOST_DRAWN_LINKS = 3000
+LINES_OF_A_LOG = 40
+MOST_LOGS = 60
+MOST_ROWS = 500
+POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+OWN_STYLE = """
+body { max-width: 78rem } header h2 { font-size: 1rem } td { overflow-wrap: anywhere }
+pre { overflow-x: auto; background: #f6f6f6; padding: .5rem; font-size: 13px }
+header { border: 2px solid #2a7f3f; border-radius: 6px; padding: .5rem 1.2rem; margin-bottom: 1rem }
+header.bad { border-color: #b3261e } header.bad dd { font-weight: 600 } small { font-weight: 400 }
+header dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem }
+header dt { color: #666 } header dd { margin: 0; overflow-wrap: anywhere }
+header.bad #layer, header.bad #node, header.bad #since { font-size: 1.35rem; color: #b3261e }
+.figures { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem } figure { margin: 0 }
+""".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Both layers, drawn."""
+
+    underlay: str
+    overlay: str
+    links: int
+    ways: int
+
+
+def all_troubles(evidence: Evidence) -> list[Trouble]:
+    """What nodes lack, then the tests that did not hold."""
+    return [*evidence.troubles, *map(_of_test, evidence.occasion.tests)]
+
+
+def _of_test(test: FailedTest) -> Trouble:
+    since = Since(test.at - test.seconds, test.at, "its first and its last try")
+    return Trouble(test.title, TEST, f"expected {test.expected}; saw {test.seen}", since, "", "")
+
+
+def render_page(evidence: Evidence) -> str:
+    """The whole file."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    source = files("orchestrator.report").joinpath("page.html").read_text(encoding="utf-8")
+    style = f"{STYLE}\n{OWN_STYLE}"
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    wrong = all_troubles(evidence)
+    first = wrong[0] if wrong else None
+    logs, hidden = _logs(evidence, [each.subject.partition(" ")[0] for each in wrong])
+    return environment.from_string(source).render(
+        e=evidence,
+        policy=POLICY.format(digest),
+        style=style,
+        first=first,
+        kernel=[
+            f"{program}: {said}"
+            for (node, program), said in evidence.kernel_states.items()
+            if first is not None and node == first.subject
+        ],
+        others=[(t.layer, t.subject, str(t.since), t.seen) for t in wrong[1 : MOST_ROWS + 1]],
+        tests=[
+            (t.title, t.expected, t.seen, clock_time(t.at), format_seconds(t.seconds))
+            for t in evidence.occasion.tests
+        ],
+        figures=_figures(evidence),
+        nodes=_nodes(evidence),
+        paths=_paths(evidence)[:MOST_ROWS],
+        events=[
+            (
+                f"{clock_time(event.after)} and {clock_time(event.by)}",
+                event.happening.node,
+                event.happening.kind,
+                event.happening.detail,
+            )
+            for event in evidence.events[-MOST_ROWS:]
+        ],
+        history=[
+            (line.at, line.node, line.event, line.detail) for line in evidence.history[-MOST_ROWS:]
+        ],
+        acts=[(day(act.at), act.text, act.reason) for act in evidence.acts[-MOST_ROWS:]],
+        logs=logs,
+        hidden_logs=hidden,
+        versions=list(evidence.versions.items()),
+        day=day,
+        printable=printable,
+    )
+
+
+def day(instant: float) -> str:
+    """`2026-11-22 08:59:36 UTC`."""
+    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _figures(evidence: Evidence) -> _Figures | None:
+    if evidence.census is None:
+        return None
+    graph: Graph = graph_of(evidence.census)
+    if len(graph.vertices) > MOST_DRAWN_NODES or len(graph.links) > MOST_DRAWN_LINKS:
+        return None
+
+    def drawn(underlay: bool, overlay: bool) -> str:
+        element = drawing(graph, underlay, overlay)
+        return ElementTree.tostring(element, encoding="unicode", method="html")
+
+    return _Figures(drawn(True, False), drawn(False, True), len(graph.links), len(graph.ways))
+
+
+def _nodes(evidence: Evidence) -> list[tuple[str, ...]]:
+    census = evidence.census
+    if census is None:
+        return []
+    lacking = judged(census)
+    rows: list[tuple[str, ...]] = []
+    for name, node in census.observed.nodes.items():
+        programs = [
+            f"{program}: {_state(evidence, name, program, state.exit_code)}"
+            for program, state in node.processes.items()
+        ]
+        status, lack = census.statuses.get(name, {}), lacking.get(name)
+        ready = sum(path.is_ready for path in paths_of(census, name))
+        owns = census.role(name) in ("client", "service", "exit")
+        rows.append(
+            (
+                name,
+                census.role(name),
+                node.address,
+                "; ".join(programs),
+                str(status.get("numPeersConnected", "-")),
+                str(ready) if owns else "-",
+                f"{lack.layer.title}: {lack.seen}" if lack else "",
+            )
+        )
+    return rows
+
+
+def _state(evidence: Evidence, node: str, program: str, exit_code: int | None) -> str:
+    if exit_code is not None:
+        return f"ended with {exit_code}"
+    return evidence.kernel_states.get((node, program), "runs")
+
+
+def _paths(evidence: Evidence) -> list[tuple[str, ...]]:
+    census = evidence.census
+    return [
+        (
+            owner,
+            path.status or ("ready" if path.is_ready else "-"),
+            path.purpose,
+            clock_time(path.expires_ms / 1000) if path.expires_ms else "-",
+            "-" if path.rtt_ms is None else f"{path.rtt_ms:.1f} ms",
+            str(path.cells_in),
+            str(path.cells_out),
+            " → ".join(path.hops),
+        )
+        for owner in (census.statuses if census else ())
+        for path in (paths_of(census, owner) if census else ())
+    ]
+
+
+def _logs(
+    evidence: Evidence, wanted: Sequence[str]
+) -> tuple[list[tuple[LogTail, tuple[str, ...], bool]], int]:
+    """Those of nodes in trouble first; the first of them open."""
+    order = {node: place for place, node in reversed(list(enumerate(wanted)))}
+    ranked = sorted(evidence.logs, key=lambda log: order.get(log.node, len(order)))
+    shown = [
+        (log, log.lines[-LINES_OF_A_LOG:], bool(wanted) and log.node == wanted[0])
+        for log in ranked[:MOST_LOGS]
+    ]
+    return shown, len(ranked) - len(shown)
