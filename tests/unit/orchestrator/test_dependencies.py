@@ -41,6 +41,12 @@ def test_every_dependency_is_imported_and_every_import_is_a_dependency() -> None
     assert {IMPORTED_AS.get(name, name) for name in named} == foreign
 
 
+def test_only_the_plugin_imports_what_only_it_requires() -> None:
+    for path in (ROOT / "orchestrator").rglob("*.py"):
+        if path.name != "pytest_plugin.py":
+            assert "import pytest\n" not in path.read_text()
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_pins_by_hash_and_names_no_place(lock: str) -> None:
     text = (ROOT / lock).read_text()

@@ -6,6 +6,8 @@ The real thing from a wheel is in tests/integration/plugin/.
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,7 @@ class Suite:
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Suite]:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     monkeypatch.setenv("XDG_STATE_HOME", str(pytester.path / "state"))
@@ -73,7 +75,10 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     monkeypatch.delenv("CI", raising=False)
     made = Suite(pytester)
     monkeypatch.setenv("BOOK", str(made.book))
-    return made
+    # who was deaf to Ctrl-C before (a command called in this process) has deaf children
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield made
+    signal.signal(signal.SIGINT, before)
 
 
 def test_each_topology_is_brought_up_once_and_all_are_removed(suite: Suite) -> None:
