@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.control import full_status
+from orchestrator.control import Ways, full_status
 from orchestrator.errors import CheckFailed
 from orchestrator.ops import NODE_PROCESS, Observed, ObservedNode
 
@@ -59,17 +59,18 @@ class Census:
         return self.observed.nodes[node].labels.get("role", "")
 
 
-def take_census(observed: Observed, known: Mapping[str, str] = NOBODY) -> Census:
+def take_census(ways: Ways, observed: Observed, known: Mapping[str, str] = NOBODY) -> Census:
     """Ask everybody at the same time.
 
     Args:
+        ways: to them.
         observed: who there is.
         known: names of an earlier census, so that the dead keep theirs.
     """
     statuses: dict[str, Status] = {}
     errors: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        asked = {name: pool.submit(_ask, node) for name, node in observed.nodes.items()}
+        asked = {name: pool.submit(_ask, ways, name, node) for name, node in observed.nodes.items()}
         for name, future in asked.items():
             try:
                 statuses[name] = future.result()
@@ -107,7 +108,7 @@ def _heard_of(statuses: Iterable[Status], underlay: Mapping[str, str]) -> dict[s
     }
 
 
-def _ask(node: ObservedNode) -> Status:
+def _ask(ways: Ways, called: str, node: ObservedNode) -> Status:
     """A server of the clearnet has nothing to say, but runs or not."""
     if node.labels.get("role") == "server":
         for name, program in node.processes.items():
@@ -117,7 +118,7 @@ def _ask(node: ObservedNode) -> Status:
     process = node.processes.get(NODE_PROCESS)
     if process is not None and process.exit_code is not None:
         raise CheckFailed(f"{NODE_PROCESS} ended with {process.exit_code}")
-    return full_status(node.labels["control"])
+    return full_status(ways, called, node.labels["control"])
 
 
 def service_of(status: Status) -> Status:

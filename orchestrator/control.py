@@ -5,28 +5,42 @@ from __future__ import annotations
 import json
 import socket
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.errors import CheckFailed
 
-__all__ = ["LineClient", "ask", "full_status"]
+__all__ = ["LineClient", "Ways", "ask", "connected", "full_status"]
 
 TIMEOUT_S = 2.0
 RECEIVE_BYTES = 1 << 16
 
 
+class Ways(Protocol):
+    """How control sockets are reached; a backend is one."""
+
+    def control(self, node: str, path: str) -> socket.socket:
+        """A connection to a node's control socket; raises OSError while nobody listens."""
+
+
+def connected(path: str) -> socket.socket:
+    """A connection to a Unix socket; raises OSError."""
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        line.connect(path)
+    except OSError:
+        line.close()
+        raise
+    return line
+
+
 class LineClient:
     """A connection that never blocks: `send` a request, then `poll` until the reply is there."""
 
-    def __init__(self, path: str) -> None:
-        """Connect; raises OSError while nobody listens."""
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    def __init__(self, line: socket.socket) -> None:
+        """`line` is closed with it."""
+        line.setblocking(False)
+        self.socket = line
         self._buffer = b""
-        try:
-            self.socket.connect(path)
-        except OSError:
-            self.socket.close()
-            raise
 
     def send(self, method: str) -> None:
         """One request without parameters; small enough for any socket buffer."""
@@ -59,11 +73,13 @@ class LineClient:
         self.socket.close()
 
 
-def ask(path: str, method: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+def ask(
+    ways: Ways, node: str, path: str, method: str, timeout_s: float = TIMEOUT_S
+) -> dict[str, Any]:
     """One request and its result, waited for; raises CheckFailed."""
     deadline = time.monotonic() + timeout_s
     try:
-        client = LineClient(path)
+        client = LineClient(ways.control(node, path))
     except OSError as error:
         raise CheckFailed(f"{path}: nobody answers: {error.strerror}") from error
     try:
@@ -83,6 +99,9 @@ def ask(path: str, method: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     return result
 
 
-def full_status(path: str) -> dict[str, Any]:
+def full_status(ways: Ways, node: str, path: str) -> dict[str, Any]:
     """`llarp.status` with `llarp.get_status` laid over it."""
-    return {**ask(path, "llarp.status"), **ask(path, "llarp.get_status")}
+    return {
+        **ask(ways, node, path, "llarp.status"),
+        **ask(ways, node, path, "llarp.get_status"),
+    }

@@ -7,6 +7,7 @@ goes first and the journal last, so that whoever is interrupted halfway leaves w
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from orchestrator.definition import forget, is_promised
 from orchestrator.directories import LABEL_FILE, Places, is_ours, run_root, state_root
 from orchestrator.engine.belongings import is_running, left_of, own_labels, remove_all
 from orchestrator.engine.client import Engine
+from orchestrator.engine.custody import has_foreign, take_back
 from orchestrator.errors import Leftovers, OperatorError
 from orchestrator.journal import Journal, Owner, read_owner
 from orchestrator.locks import Locked, locked
@@ -135,11 +137,12 @@ def _collect(places: Places, patience_s: float) -> Collected:
 def _end(places: Places, owner: Owner, may_be_in_flight: bool = False) -> tuple[bool, int]:
     """Whether anything ran, and how many processes or containers ended; raises Leftovers."""
     if owner.home.backend == "docker":
-        return _end_containers(owner, may_be_in_flight)
+        return _end_containers(places, owner, may_be_in_flight)
     return _end_world(places, owner)
 
 
-def _end_containers(owner: Owner, may_be_in_flight: bool) -> tuple[bool, int]:
+def _end_containers(places: Places, owner: Owner, may_be_in_flight: bool) -> tuple[bool, int]:
+    """What root in containers wrote is the caller's again, to be deleted or to be kept."""
     if not was_begun(owner):
         return False, 0
     labels = own_labels(owner.network_id)
@@ -148,6 +151,8 @@ def _end_containers(owner: Owner, may_be_in_flight: bool) -> tuple[bool, int]:
         try:
             alive = is_running(engine, labels)
             count = remove_all(engine, labels, may_be_in_flight)
+            if os.geteuid() != 0 and has_foreign(places.state):
+                take_back(engine, places.state, labels)
             left = left_of(engine, labels)
         finally:
             engine.close()

@@ -69,7 +69,7 @@ def bring_up(
     page, pair = _fetch_page(desired, backend, ready) if goal == "all" else (None, None)
     now = time.monotonic()
     started_us = first_start_us(backend.observe())
-    there, back = _ways(desired, ready, pair) if pair else (None, None)
+    there, back = _ways(desired, backend, ready, pair) if pair else (None, None)
     return Outcome(
         plan=todo,
         ready=ready,
@@ -109,8 +109,12 @@ def _fetch_page(
     return None, None
 
 
-def _ways(desired: Desired, ready: Ready, pair: Pair) -> tuple[Way | None, Way | None]:
+def _ways(
+    desired: Desired, backend: Backend, ready: Ready, pair: Pair
+) -> tuple[Way | None, Way | None]:
     nodes: dict[str, NodeSpec] = {node.name: node for node in desired.nodes}
     names = {address: name for name, address in ready.addresses.items()}
-    client, service = (full_status(nodes[end].control) for end in (pair.client, pair.service))
+    client, service = (
+        full_status(backend, end, nodes[end].control) for end in (pair.client, pair.service)
+    )
     return way_between(client, service, names), way_between(service, client, names)

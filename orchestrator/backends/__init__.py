@@ -14,8 +14,10 @@ from typing import Literal, Protocol
 
 from orchestrator.ops import Observed, Op
 
-__all__ = ["Backend", "ExecResult", "Running", "SocketKind", "captured"]
+__all__ = ["Backend", "Connection", "ExecResult", "Running", "SocketKind", "captured"]
 
+Connection = socket.socket
+"""As a class with a method `socket` has to call it."""
 SocketKind = Literal["tcp", "udp", "packet"]
 """`packet`: all frames of a link, once it is bound to one."""
 
@@ -65,6 +67,9 @@ class Backend(Protocol):
 
     def socket(self, node: str, kind: SocketKind) -> socket.socket:
         """A socket that lives in a node's network and is used from here."""
+
+    def control(self, node: str, path: str) -> Connection:
+        """A connection to a node's control socket; raises OSError while nobody listens."""
 
     def logs(self, node: str) -> dict[str, str]:
         """The log file of each program of a node, by the program's name."""

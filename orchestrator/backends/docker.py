@@ -4,11 +4,12 @@ Rules: what exists is asked of the engine and known by labels; nothing is kept h
 is started is a new container, so its labels always tell what it was made of. Nodes with one program
 have their namespace from that program's container: stopping it ends the namespace, starting it
 makes another one at the same address. Where programs share a node, a sandbox holds the namespace.
-Needs root, as files are given to the containers' users and namespaces are entered.
+Root enters namespaces and gives files away; who may only ask the engine has it done in containers.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket as sockets
 import threading
@@ -19,29 +20,38 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.backends import Running, SocketKind, captured, chain
+from orchestrator.backends.docker_beside import Beside
 from orchestrator.backends.docker_containers import (
+    BESIDE,
     RULES,
     SANDBOX,
-    TOOLS,
     Ground,
-    NodeNote,
     has_sandbox,
     network_body,
     program_body,
     sandbox_body,
     second_leg,
-    tools_body,
 )
 from orchestrator.backends.docker_exec import run_in
 from orchestrator.backends.docker_files import furnish, furnish_program
 from orchestrator.backends.docker_gate import Gate
+from orchestrator.backends.docker_lending import Lenders
 from orchestrator.backends.docker_observe import STOPPED, Look
 from orchestrator.backends.files import nodes_with_keys
-from orchestrator.backends.inside import close_bridge, drop_default_route, silence_bridge, socket_in
+from orchestrator.backends.inside import (
+    bridge_of,
+    close_bridge,
+    drop_default_route,
+    silence_bridge,
+    socket_in,
+)
 from orchestrator.backends.keys import create_keys
+from orchestrator.control import connected
 from orchestrator.directories import Places
+from orchestrator.engine import fences
 from orchestrator.engine.belongings import LABEL, remove_all, remove_containers
 from orchestrator.engine.client import Engine, NameTaken, Refused
+from orchestrator.engine.custody import has_foreign, take_back
 from orchestrator.engine.subnets import gateway_of
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
 from orchestrator.ops import (
@@ -108,12 +118,17 @@ class DockerBackend:
         self.underlay = underlay
         self.lock = lock
         self.engine = Engine()
-        self.ground = Ground(places, network_id, known_sysctls())
+        self.ground = Ground(places, network_id, known_sysctls(), os.geteuid(), os.getegid())
         self._look = Look(self.engine, self.ground.own_labels)
+        self._beside = Beside(self.engine, self.ground, self._look, self._run)
+        self._lenders = Lenders(self._beside.lender)
+        self._to_be_asked: list[str] = []
+        """New nodes that will have to lend sockets, which takes long to begin."""
         self._gate = Gate(places.run)
+        self._closed: set[str] = set()
+        """Numbers of networks whose bridges an errand has closed."""
         self._is_new = False
         """The network was made here, so that no container of it can be in the way."""
-        self._tools_lock = threading.Lock()
         self._clearnet_lock = threading.Lock()
 
     def observe(self) -> Observed:
@@ -144,19 +159,20 @@ class DockerBackend:
             case SignalProcess(node, name, number):
                 self.engine.kill(self._running(node, name), number)
             case ForgetProcess(node, name):
-                remove_containers(self.engine, self._labels(node, name))
+                remove_containers(self.engine, self.ground.labels_of(node, name))
             case RemoveKeys(node):
-                shutil.rmtree(self.places.node(node), ignore_errors=True)
+                self._remove_keys(self.places.node(node))
             case RemoveNode(node):
-                remove_containers(self.engine, self._labels(node))
+                remove_containers(self.engine, self.ground.labels_of(node))
             case RemoveNetwork():
                 remove_all(self.engine, self.ground.own_labels, may_be_in_flight=False)
             case RegisterRouters() | SettleNames():
                 chain.perform(op)
 
     def all_made(self) -> None:
-        """Nodes waited for each other's containers."""
+        """Nodes waited for each other's containers; they will be asked whether they are ready."""
         self._gate.open()
+        self._lenders.warm(self._to_be_asked)
 
     def exec(
         self,
@@ -171,12 +187,24 @@ class DockerBackend:
         The caller's directory and environment mean nothing in there; its terminal's kind does.
         """
         kept = {name: value for name, value in env.items() if name in PASSED_ON}
-        container = self._tools_of(node)
+        container = self._beside.tools(node)
         return run_in(self.engine, container, argv, stdio, {"PATH": PATH, **kept}, tty)
 
     def socket(self, node: str, kind: SocketKind) -> sockets.socket:
-        """Made in the node's network namespace by a thread that enters it."""
-        return socket_in(self._owner(node)["State"]["Pid"], *SOCKET_KINDS[kind])
+        """Made in the node's network namespace: by a thread that enters it, or a program there."""
+        if self.ground.is_roots:
+            return socket_in(self._beside.owner(node)["State"]["Pid"], *SOCKET_KINDS[kind])
+        try:
+            return self._lenders.ask(node, kind)
+        except OSError as error:
+            raise OperatorError(f"{node}: no socket there: {error.strerror or error}") from error
+
+    def control(self, node: str, path: str) -> sockets.socket:
+        """A node that is root in its container lets only root in: a program in there goes."""
+        try:
+            return connected(path)
+        except PermissionError:
+            return self._lenders.ask(node, f"stream {path}")
 
     def logs(self, node: str) -> dict[str, str]:
         """Every *.log file of the node's directory."""
@@ -186,6 +214,7 @@ class DockerBackend:
     def close(self) -> None:
         """Let go of connections."""
         self._gate.open()
+        self._lenders.close()
         self.engine.close()
 
     # Acts
@@ -194,14 +223,14 @@ class DockerBackend:
         gateway = gateway_of(self.underlay)
         try:
             body = network_body(self.ground, self.underlay, gateway)
-            close_bridge(self.engine.create_network(body))
+            self._close_bridge(self.engine.create_network(body))
             self._is_new = True
             self._gate.shut()
         except NameTaken:
             found = self._network(self.ground.name)
             if found is None:
                 raise
-            close_bridge(found)
+            self._close_bridge(found)
         except Refused as error:
             if "overlap" not in str(error):
                 raise
@@ -209,6 +238,13 @@ class DockerBackend:
                 f"{error}: somebody took {self.underlay} meanwhile: try again, or give the "
                 "topology another `underlay`"
             ) from error
+
+    def _close_bridge(self, network: str) -> None:
+        if self.ground.is_roots:
+            close_bridge(network)
+        elif network not in self._closed:
+            fences.filter_sources(self.engine, bridge_of(network), self.ground.own_labels)
+            self._closed.add(network)
 
     def _create_clearnet(self, address: str) -> None:
         """Made with the first node on it; one that is there stays."""
@@ -220,7 +256,7 @@ class DockerBackend:
                 number = self.engine.create_network(body)
             except Refused as error:
                 raise HostUnfit(f"{error}: somebody took {subnet} meanwhile: try again") from error
-        close_bridge(number)
+        self._close_bridge(number)
 
     def _network(self, name: str) -> str | None:
         """The number of one of the network's own, if it is there."""
@@ -232,6 +268,8 @@ class DockerBackend:
             with self._clearnet_lock:
                 self._create_clearnet(spec.clearnet)
         furnish(self.ground, spec)
+        if not self.ground.is_roots and (spec.tun or not spec.is_on_underlay):
+            self._to_be_asked.append(spec.name)
         if not has_sandbox(spec):
             return
         name = self.ground.container(spec.name, SANDBOX)
@@ -251,15 +289,15 @@ class DockerBackend:
         assert spec is not None
         owner = None
         if has_sandbox(spec):
-            owner = str(self._owner(op.node)["Id"])
+            owner = str(self._beside.owner(op.node)["Id"])
         name = self.ground.container(op.node, process.name)
         former = [name, f"{name}{STOPPED}"]
         if owner is None:  # what people ran there held on to a namespace that is gone
-            former.append(self.ground.container(op.node, TOOLS))
+            former += [self.ground.container(op.node, program) for program in BESIDE]
         for each in () if self._is_new else former:
             self._remove_ours(each)
         furnish(self.ground, spec)
-        furnish_program(self.ground, op)
+        furnish_program(self.ground, op, self._take_back)
         body = program_body(self.ground, spec, process, op.fingerprint, owner)
         self._run(name, body, owns_namespace=owner is None)
 
@@ -286,9 +324,13 @@ class DockerBackend:
         self.engine.start(container, name)
         made = self._look.started(container) if owns_namespace else {}
         if made and (pid := made["State"].get("Pid")):  # else it ended: the wait tells why
-            with suppress(OperatorError):
-                drop_default_route(pid)
-            for joined in made["NetworkSettings"]["Networks"].values():
+            legs = made["NetworkSettings"]["Networks"].values()
+            if self.ground.is_roots:
+                with suppress(OperatorError):
+                    drop_default_route(pid)
+            elif any(leg["Gateway"] for leg in legs):  # newer engines set none
+                fences.drop_default_route(self.engine, container, self.ground.own_labels)
+            for joined in legs:
                 silence_bridge(joined["NetworkID"])
 
     def _ours(self, name: str) -> str | None:
@@ -306,7 +348,7 @@ class DockerBackend:
             self.engine.remove(container)
 
     def _stop(self, node: str, program: str) -> None:
-        for row in self.engine.containers(self._labels(node, program)):
+        for row in self.engine.containers(self.ground.labels_of(node, program)):
             if row["State"] != "running":
                 continue
             name = self.ground.container(node, program)
@@ -314,50 +356,18 @@ class DockerBackend:
                 self.engine.rename(row["Id"], f"{name}{STOPPED}")
             self.engine.stop(row["Id"], STOP_GRACE_S)
 
-    # Who is there
-
-    def _labels(self, node: str, program: str | None = None) -> dict[str, str]:
-        labels = {**self.ground.own_labels, f"{LABEL}node": node}
-        return labels if program is None else {**labels, f"{LABEL}program": program}
-
     def _running(self, node: str, program: str) -> str:
-        for row in self.engine.containers(self._labels(node, program)):
+        for row in self.engine.containers(self.ground.labels_of(node, program)):
             if row["State"] == "running":
                 return str(row["Id"])
         raise CheckFailed(f"{node}: {program} does not run")
 
-    def _owner(self, node: str) -> dict[str, Any]:
-        """The running container with the node's namespace, in full."""
-        rows = self.engine.containers(self._labels(node))
-        rows.sort(key=lambda row: row["Labels"][f"{LABEL}program"] != SANDBOX)
-        for row in rows:
-            if row["State"] == "running" and row["Labels"][f"{LABEL}program"] != TOOLS:
-                found = self._look.details(row)
-                if found is not None and found["State"]["Pid"]:
-                    return found
-        raise CheckFailed(f"{node} is stopped, and in containers its network ends with it")
+    # Files
 
-    def _tools_of(self, node: str) -> str:
-        owner = self._owner(node)
-        labels = owner["Config"]["Labels"]
-        if labels[f"{LABEL}program"] == SANDBOX:
-            return str(owner["Id"])
-        with self._tools_lock:
-            return self._tools_beside(node, owner, NodeNote.read(labels[f"{LABEL}note"]))
+    def _remove_keys(self, directory: Path) -> None:
+        if not self.ground.is_roots and has_foreign(directory):
+            self._take_back(directory)
+        shutil.rmtree(directory, ignore_errors=True)
 
-    def _tools_beside(self, node: str, owner: dict[str, Any], note: NodeNote) -> str:
-        for row in self.engine.containers(self._labels(node, TOOLS)):
-            details = self._look.details(row)
-            if details is None or row["State"] != "running":
-                continue
-            joined = details["HostConfig"]["NetworkMode"] == f"container:{owner['Id']}"
-            if joined and details["State"]["StartedAt"] > owner["State"]["StartedAt"]:
-                return str(row["Id"])
-        remove_containers(self.engine, self._labels(node, TOOLS))
-        name = self.ground.container(node, TOOLS)
-        body = tools_body(self.ground, node, note, str(owner["Id"]))
-        self._run(name, body, owns_namespace=False)
-        found = self.engine.inspect(name)
-        if found is None:
-            raise CheckFailed(f"{node} was stopped meanwhile")
-        return str(found["Id"])
+    def _take_back(self, folder: Path) -> None:
+        take_back(self.engine, folder, self.ground.own_labels)

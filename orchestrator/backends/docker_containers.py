@@ -23,15 +23,17 @@ from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, NodeSpec, ProcessSpec
 from orchestrator.render_apps import SHARED
 
 __all__ = [
+    "BESIDE",
+    "LENDER",
     "NODE_USER",
     "RULES",
     "SANDBOX",
     "TOOLS",
     "Ground",
     "NodeNote",
-    "application_user",
     "has_sandbox",
     "is_node_program",
+    "lender_body",
     "network_body",
     "note_of",
     "program_body",
@@ -45,6 +47,10 @@ SANDBOX = "sandbox"
 """Owns the network namespace of a node whose programs are several; people's commands run there."""
 TOOLS = "tools"
 """Where people's commands run in the network namespace of a node with one program."""
+LENDER = "lender"
+"""Lends a plain user sockets of the namespace where the node's own container cannot."""
+BESIDE = (TOOLS, LENDER)
+"""No programs of the topology: made when first needed."""
 ROOT = "0:0"
 NODE_USER = 1090
 """Of the node image: who runs nodes without a tun."""
@@ -73,6 +79,10 @@ class Ground:
     network_id: str
     sysctls: Mapping[str, str]
     """For each namespace."""
+    user: int = 0
+    group: int = 0
+    """Who asks. Root gives files to users of the images; nobody else can give anything away, so
+    then programs that need not be root run as who asks, and root in there gets in by the group."""
 
     @property
     def name(self) -> str:
@@ -110,6 +120,33 @@ class Ground:
     def own_labels(self) -> dict[str, str]:
         """Of everything that belongs to the network."""
         return own_labels(self.network_id)
+
+    def labels_of(self, node: str, program: str | None = None) -> dict[str, str]:
+        """By which the containers of a node are found, or those of one of its programs."""
+        labels = {**self.own_labels, f"{LABEL}node": node}
+        return labels if program is None else {**labels, f"{LABEL}program": program}
+
+    @property
+    def is_roots(self) -> bool:
+        """Root asks."""
+        return self.user == 0
+
+    def node_user(self, spec: NodeSpec) -> tuple[int, int]:
+        """(user, group) of a node's onion router or chain."""
+        if spec.tun:
+            return 0, self.group  # the engine gives capabilities to nobody but root
+        return (NODE_USER, NODE_USER) if self.is_roots else (self.user, self.group)
+
+    def application_user(self, shared: Sequence[object]) -> tuple[int, int] | None:
+        """Of an application that writes into shared folders; None: whom its image names."""
+        if not shared:
+            return None
+        return (WEB_USER, WEB_USER) if self.is_roots else (self.user, self.group)
+
+    def tools_user(self, shared: Sequence[object]) -> tuple[int, int]:
+        """Of people's commands; who asks may send signals to what is theirs."""
+        nobody = (NOBODY, NOBODY) if self.is_roots else (self.user, self.group)
+        return self.application_user(shared) or nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +198,6 @@ def is_node_program(process: ProcessSpec) -> bool:
     return process.name in (NODE_PROCESS, CHAIN_PROCESS)
 
 
-def application_user(shared: Sequence[object]) -> int | None:
-    """Who runs an application that writes into shared folders; None: whom its image names."""
-    return WEB_USER if shared else None
-
-
 def network_body(ground: Ground, subnet: str, gateway: str, name: str = "") -> Body:
     """A network with no way out: the host has no address on it, either."""
     return {
@@ -207,9 +239,22 @@ def tools_body(ground: Ground, node: str, note: NodeNote, owner: str) -> Body:
     return body
 
 
+def lender_body(ground: Ground, node: str, note: NodeNote, owner: str, image: str) -> Body:
+    """Sleeps until a command in it lends sockets; may open those that hear all frames of a link."""
+    body = _confined(image, f"0:{ground.group}", ground.labels(node, LENDER, note))
+    body |= {"Entrypoint": ["sleep", "infinity"], "Cmd": []}
+    folder = str(ground.sockets(node))
+    body["HostConfig"] |= {
+        "CapAdd": ["NET_RAW"],
+        "Mounts": [_mount(folder, str(ground.places.run))],
+        "NetworkMode": f"container:{owner}",
+    }
+    return body
+
+
 def _tools(ground: Ground, node: str, program: str, note: NodeNote) -> Body:
-    user = application_user(note.shared) or NOBODY
-    body = _confined(note.tools, f"{user}:{user}", ground.labels(node, program, note))
+    user = _ids(ground.tools_user(note.shared))
+    body = _confined(note.tools, user, ground.labels(node, program, note))
     body["HostConfig"]["Mounts"] = [
         _mount(folder, f"{SHARED}/{name}") for folder, name in note.shared
     ]
@@ -231,9 +276,9 @@ def program_body(
     assert process.image is not None
     is_node = is_node_program(process)
     has_tun = is_node and spec.tun
-    who: int | None = None if has_tun else NODE_USER if is_node else application_user(spec.shared)
-    user = ROOT if has_tun else f"{who}:{who}" if who is not None else ""
+    who = ground.node_user(spec) if is_node else ground.application_user(spec.shared)
     labels = ground.labels(spec.name, process.name, note_of(spec))
+    user = _ids(who) if who is not None else ""
     body = _confined(process.image.number, user, {**labels, f"{LABEL}fingerprint": fingerprint})
     log = process.log if is_node else APPLICATION_LOG
     wrapped = ("/bin/sh", "-c", LOG_WRAPPER, "sh", f"{process.umask:03o}", log)
@@ -251,6 +296,10 @@ def program_body(
         body["HostConfig"]["NetworkMode"] = f"container:{owner}"
         return body
     return _with_namespace(body, ground, spec)
+
+
+def _ids(who: tuple[int, int]) -> str:
+    return f"{who[0]}:{who[1]}"
 
 
 def _confined(image: str, user: str, labels: Mapping[str, str]) -> Body:

@@ -41,6 +41,7 @@ class DockerRunning:
     """A command at work; see `Running`."""
 
     engine: Engine
+    container: str
     number: str
     channel: socket.socket
     stdio: tuple[int, int, int]
@@ -59,10 +60,24 @@ class DockerRunning:
         if pid == 0 or self._ended.is_set():
             return
         with suppress(ProcessLookupError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, number)
-            else:
-                os.kill(pid, number)
+            is_leader = os.getpgid(pid) == pid
+            try:
+                (os.killpg if is_leader else os.kill)(pid, number)
+            except PermissionError:
+                self._signal_inside(pid, is_leader, number)
+
+    def _signal_inside(self, pid: int, is_leader: bool, number: int) -> None:
+        """By a command in the container, as whom it runs: somebody else on this machine."""
+        inside = _pid_inside(pid)
+        if inside is None:
+            return
+        target = f"-{inside}" if is_leader else str(inside)
+        argv = ["/bin/sh", "-c", 'kill -s "$1" -- "$2"', "sh", str(number), target]
+        killer = self.engine.prepare_exec(self.container, argv, {}, tty=False)
+        channel, _ = self.engine.start_exec(killer, tty=False)
+        with channel:
+            while channel.recv(BLOCK_BYTES):
+                pass
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Its exit code, 128 + number for a signal; raises TimeoutError."""
@@ -143,6 +158,15 @@ class DockerRunning:
         return now
 
 
+def _pid_inside(pid: int) -> int | None:
+    """A process's number in its innermost pid namespace: proc_pid_status(5); None if it is gone."""
+    with suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return None
+
+
 class _Output:
     """The engine's stream, taken apart."""
 
@@ -191,6 +215,8 @@ def run_in(
     if tty_wanted:
         tty.setraw(copies[0])  # the command has a terminal of its own: it cooks, this one carries
     channel, early = engine.start_exec(number, tty_wanted)
-    running = DockerRunning(engine, number, channel, (copies[0], copies[1], copies[2]), tty_wanted)
+    running = DockerRunning(
+        engine, container, number, channel, (copies[0], copies[1], copies[2]), tty_wanted
+    )
     running.begin(early)
     return running

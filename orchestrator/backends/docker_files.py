@@ -1,19 +1,19 @@
-"""Files that containers see, given to who runs in there.
+"""Files that containers see, given to who runs in there; or, by who cannot give, opened to them.
 
-Rules: a node's folder is written by who runs in it, so no link in it is followed by root.
+Rules: a node's folder is written by who runs in it, so no link in it is followed by root. What a
+plain user opens to the group lies below a directory that nobody else on this machine gets into.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.backends.docker_containers import (
-    NODE_USER,
     RULES,
     Ground,
-    application_user,
     contact_copy,
     is_node_program,
 )
@@ -22,10 +22,11 @@ from orchestrator.backends.files import make_private, make_shared, write_files
 from orchestrator.errors import Leftovers
 from orchestrator.ops import NodeSpec, StartProcess
 
-__all__ = ["furnish", "furnish_program"]
+__all__ = ["TakeBack", "furnish", "furnish_program", "open_to_group"]
 
-ROOT = 0
 PUBLIC = 0o644
+TakeBack = Callable[[Path], None]
+"""Makes a folder with all in it the caller's again."""
 
 
 def furnish(ground: Ground, spec: NodeSpec) -> None:
@@ -39,12 +40,12 @@ def furnish(ground: Ground, spec: NodeSpec) -> None:
     _write_public(extras / "resolv.conf", f"nameserver {spec.resolver}\n".encode())
     if spec.rules:
         _write_public(extras / RULES, spec.rules.encode())
-    if user := application_user(spec.shared):
+    if ground.is_roots and (who := ground.application_user(spec.shared)):
         for name, _ in spec.shared:
-            give(directory / name, user)
+            give(directory / name, who)
 
 
-def furnish_program(ground: Ground, op: StartProcess) -> None:
+def furnish_program(ground: Ground, op: StartProcess, take_back: TakeBack) -> None:
     """What one program reads and writes, before it starts."""
     spec, process = op.spec, op.process
     assert spec is not None
@@ -54,15 +55,20 @@ def furnish_program(ground: Ground, op: StartProcess) -> None:
     if is_node:
         extras = ground.extras(spec.name)
         for path in spec.reads:
-            _write_public(extras / contact_copy(path), Path(path).read_bytes())
-        user = ROOT if spec.tun else NODE_USER
+            _write_public(extras / contact_copy(path), _contact(Path(path), take_back))
+        who = ground.node_user(spec)
         folder = ground.sockets(spec.name)
         folder.mkdir(mode=0o700, exist_ok=True)
         _link(Path(spec.control), folder)
         Gate(ground.places.run).show_in(folder)
-        give(folder, user)
-        give(directory, user, apart_from=[name for name, _ in spec.shared])
-    elif user_of_files := application_user(spec.shared):
+        shared = [name for name, _ in spec.shared]
+        if ground.is_roots:
+            give(folder, who)
+            give(directory, who, apart_from=shared)
+        elif spec.tun:
+            open_to_group(folder, ground.group)
+            open_to_group(directory, ground.group, apart_from=shared)
+    elif ground.is_roots and (user_of_files := ground.application_user(spec.shared)):
         for name, _ in spec.shared:
             give(directory / name, user_of_files)
     log = Path(process.log)
@@ -71,20 +77,51 @@ def furnish_program(ground: Ground, op: StartProcess) -> None:
         if not is_node:
             # Who an image runs as is its own business; nobody else gets into the folder.
             os.fchmod(descriptor, 0o666)
-        else:
-            os.fchown(descriptor, user, user)
+        elif ground.is_roots:
+            os.fchown(descriptor, *who)
+        elif spec.tun:
+            os.fchmod(descriptor, 0o660)
     finally:
         os.close(descriptor)
 
 
-def give(folder: Path, user: int, apart_from: list[str] | None = None) -> None:
+def give(folder: Path, who: tuple[int, int], apart_from: Sequence[str] = ()) -> None:
     """A folder with all in it, links themselves instead of what they lead to."""
-    os.chown(folder, user, user, follow_symlinks=False)
+    for path in _all_in(folder, apart_from):
+        os.chown(path, *who, follow_symlinks=False)
+
+
+def open_to_group(folder: Path, group: int, apart_from: Sequence[str] = ()) -> None:
+    """Let a group do what the owner may, in a folder and with all of the caller's in it."""
+    for path in _all_in(folder, apart_from):
+        found = os.lstat(path)
+        if found.st_uid != os.geteuid() or stat.S_IFMT(found.st_mode) not in (
+            stat.S_IFDIR,
+            stat.S_IFREG,
+        ):
+            continue  # the node's own; or a link, whose other end is none of ours
+        os.chown(path, -1, group, follow_symlinks=False)
+        mode = stat.S_IMODE(found.st_mode)
+        os.chmod(path, mode | (mode & 0o700) >> 3)
+
+
+def _all_in(folder: Path, apart_from: Sequence[str]) -> Iterator[str]:
+    yield str(folder)
     for place, folders, files in os.walk(folder):
-        if place == str(folder) and apart_from:
+        if place == str(folder):
             folders[:] = [name for name in folders if name not in apart_from]
         for name in [*folders, *files]:
-            os.chown(os.path.join(place, name), user, user, follow_symlinks=False)
+            yield os.path.join(place, name)
+
+
+def _contact(path: Path, take_back: TakeBack) -> bytes:
+    """What a router says of itself; one with a tun writes it anew, as root."""
+    try:
+        return path.read_bytes()
+    except PermissionError:
+        take_back(path.parent)
+        open_to_group(path.parent, os.getegid())
+        return path.read_bytes()
 
 
 def _link(control: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from orchestrator.backends.docker_containers import SANDBOX, TOOLS, NodeNote
+from orchestrator.backends.docker_containers import BESIDE, SANDBOX, TOOLS, NodeNote
 from orchestrator.engine.belongings import LABEL
 from orchestrator.engine.client import Engine
 from orchestrator.ops import NODE_PROCESS, ObservedNode, ObservedProcess
@@ -122,9 +122,10 @@ def observed_nodes(containers: Iterable[Row], offset_s: float = 0.0) -> dict[str
     asleep: set[str] = set()
     for each in containers:
         labels = each["Config"]["Labels"]
-        node, program = labels[f"{LABEL}node"], labels[f"{LABEL}program"]
-        if program == TOOLS:
+        program = labels.get(f"{LABEL}program", TOOLS)  # one for files has no node either
+        if program in BESIDE:
             continue
+        node = labels[f"{LABEL}node"]
         notes[node] = NodeNote.read(labels[f"{LABEL}note"])
         processes.setdefault(node, {})
         if program == SANDBOX:

@@ -19,6 +19,7 @@ from orchestrator.errors import OperatorError
 from orchestrator.world import syscalls
 
 __all__ = [
+    "bridge_of",
     "close_bridge",
     "drop_default_route",
     "in_network_of",
@@ -72,6 +73,11 @@ def socket_in(pid: int, family: int, kind: int) -> socket.socket:
     return in_network_of(pid, lambda: socket.socket(family, kind | socket.SOCK_CLOEXEC))
 
 
+def bridge_of(network: str) -> str:
+    """The engine's way to call the bridge of a network, by the network's number."""
+    return f"br-{network[:12]}"
+
+
 def close_bridge(network: str) -> None:
     """Let this machine take no IPv4 packet from a network of the engine, by its number.
 
@@ -79,7 +85,7 @@ def close_bridge(network: str) -> None:
     neighbours of its own (a node with a tun may) could send to the machine's other addresses. With
     the filter on, what comes from where no route leads is dropped. It goes with the bridge.
     """
-    bridge = f"br-{network[:12]}"  # the engine's way to call it
+    bridge = bridge_of(network)
     with suppress(OSError):  # an engine in another namespace: its machine has to see to it
         Path(f"/proc/sys/net/ipv4/conf/{bridge}/rp_filter").write_text("1", encoding="ascii")
 
@@ -89,7 +95,7 @@ def silence_bridge(network: str) -> None:
 
     Nothing of ours speaks IPv6 there; the machine would, with an address of its own on each.
     """
-    bridge = Path(f"/sys/class/net/br-{network[:12]}")
+    bridge = Path("/sys/class/net", bridge_of(network))
     with suppress(OSError):  # an engine in another namespace: its machine has to see to it
         for link in (bridge, *(bridge / "brif").iterdir()):
             with suppress(OSError):  # it goes just now, or there is no IPv6 here

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from orchestrator.backends import Running, SocketKind
+from orchestrator.backends import Connection, Running, SocketKind
+from orchestrator.control import connected
 from orchestrator.errors import CheckFailed, OperatorError
 from orchestrator.ops import (
     CreateKeys,
@@ -85,6 +86,10 @@ class MemoryBackend:
     def socket(self, node: str, kind: SocketKind) -> socket.socket:
         """Always an error."""
         raise CheckFailed("a network in memory has no sockets")
+
+    def control(self, node: str, path: str) -> Connection:
+        """Nothing stands between."""
+        return connected(path)
 
     def logs(self, node: str) -> dict[str, str]:
         """What the test put there."""

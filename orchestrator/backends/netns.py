@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 from orchestrator.backends import Running, SocketKind, chain, clean_environment
 from orchestrator.backends.files import make_private, make_shared, nodes_with_keys, write_files
 from orchestrator.backends.keys import PACKAGE_ROOT, create_keys
+from orchestrator.control import connected
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
 from orchestrator.ops import (
@@ -151,6 +152,10 @@ class NetnsBackend:
             send(connection, {"verb": "socket", "node": node, "kind": kind})
             _, descriptors = _result(connection)
         return sockets.socket(fileno=descriptors[0])
+
+    def control(self, node: str, path: str) -> sockets.socket:
+        """Nothing stands between."""
+        return connected(path)
 
     def logs(self, node: str) -> dict[str, str]:
         """Every *.log file of the node's directory."""

@@ -139,4 +139,4 @@ class Network:
         found = self.observed.nodes.get(node)
         if found is None:
             raise CheckFailed(f"no node {node!r} is up")
-        return full_status(found.labels["control"])
+        return full_status(self.backend, node, found.labels["control"])

@@ -23,8 +23,8 @@ __all__ = ["graph", "show_paths"]
 
 def graph(arguments: argparse.Namespace) -> int:
     """Print the picture, or write it to a file."""
-    places, _, observed = observed_network(arguments.name)
-    found = graph_of(take_census(observed))
+    places, backend, observed = observed_network(arguments.name)
+    found = graph_of(take_census(backend, observed))
     if arguments.json:
         print_json({"name": places.name, **asdict(found)})
         return EXIT_OK
@@ -51,10 +51,10 @@ def _drawn(name: str, found: Graph, form: str, layer: str) -> str:
 
 def show_paths(arguments: argparse.Namespace) -> int:
     """The paths of one node or of all that own some, and where their sessions go."""
-    _, _, observed = observed_network(arguments.name)
+    _, backend, observed = observed_network(arguments.name)
     if arguments.node is not None:
         node_of(observed, arguments.node)
-    census = take_census(observed)
+    census = take_census(backend, observed)
     owners = [arguments.node] if arguments.node is not None else list(census.statuses)
     rows = {owner: paths_of(census, owner) for owner in owners}
     if arguments.json:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.backends import Backend
 from orchestrator.cli.network import host_pids_of, node_of, observed_network
 from orchestrator.cli.output import print_json, print_table
 from orchestrator.control import full_status
@@ -83,8 +84,8 @@ def _state(process: ObservedProcess) -> str:
 
 def status(arguments: argparse.Namespace) -> int:
     """One line a node; exit code 1 if any of them is not ready."""
-    places, _, observed = observed_network(arguments.name)
-    rows = [_node_data(name, node) for name, node in observed.nodes.items()]
+    places, backend, observed = observed_network(arguments.name)
+    rows = [_node_data(backend, name, node) for name, node in observed.nodes.items()]
     ready = all(row["ready"] for row in rows)
     if arguments.json:
         print_json({"name": places.name, "ready": ready, "nodes": rows})
@@ -112,7 +113,7 @@ def _shown(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
-def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
+def _node_data(backend: Backend, name: str, node: ObservedNode) -> dict[str, Any]:
     role: Any = node.labels.get("role", "router")
     data: dict[str, Any] = {
         "node": name,
@@ -135,7 +136,7 @@ def _node_data(name: str, node: ObservedNode) -> dict[str, Any]:
     if role == "server":
         return {**data, "ready": True, "address": node.address}
     try:
-        found = full_status(node.labels["control"])
+        found = full_status(backend, name, node.labels["control"])
     except CheckFailed as error:
         data["waiting_for"] = f"{Layer.SOCKET.title}: {error}"
         return data
@@ -162,7 +163,9 @@ def inspect(arguments: argparse.Namespace) -> int:
     node = node_of(observed, arguments.node)
     try:
         is_server = node.labels.get("role") == "server"
-        said: dict[str, Any] | str = {} if is_server else full_status(node.labels["control"])
+        said: dict[str, Any] | str = (
+            {} if is_server else full_status(backend, arguments.node, node.labels["control"])
+        )
     except CheckFailed as error:
         said = str(error)
     data = {

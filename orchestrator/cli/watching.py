@@ -31,7 +31,7 @@ MIB = 1 << 20
 def top(arguments: argparse.Namespace) -> int:
     """A table of loads, drawn anew until Ctrl-C, or once."""
     places, backend, observed = observed_network(arguments.name)
-    before = _look(places, take_census(observed))
+    before = _look(places, take_census(backend, observed))
     is_live = sys.stdout.isatty() and not arguments.once and not arguments.json
     while True:
         _pause(arguments.interval)
@@ -58,7 +58,7 @@ def _census(places: Places, backend: Backend) -> Census:
     observed = backend.observe()
     if not observed.exists:
         raise CheckFailed(f"network {places.name!r} went down")
-    return take_census(observed)
+    return take_census(backend, observed)
 
 
 def _print_loads(name: str, rows: Sequence[Load]) -> None:
@@ -86,7 +86,7 @@ def events(arguments: argparse.Namespace) -> int:
     """What happens from now on, a line each, until Ctrl-C or the network is gone."""
     places, backend, observed = observed_network(arguments.name)
     deadline = None if arguments.last is None else time.monotonic() + arguments.last
-    census = take_census(observed)
+    census = take_census(backend, observed)
     tell(f"watching {places.name}; Ctrl-C ends it")
     for happening in _watch(backend, census, deadline):
         _print_event(happening, arguments.json)
@@ -100,7 +100,7 @@ def _watch(backend: Backend, before: Census, deadline: float | None) -> Iterator
         if not observed.exists:
             yield Happening("", "network-down", "")
             return
-        after = take_census(observed, before.names)
+        after = take_census(backend, observed, before.names)
         yield from happenings(before, after)
         before = after
 

@@ -155,6 +155,11 @@ class Engine:
         with _told(container):
             self._api.kill(container, number)
 
+    def wait(self, container: str) -> int:
+        """Until it has ended: its exit code."""
+        with _told(container):
+            return int(self._api.wait(container)["StatusCode"])
+
     def rename(self, container: str, name: str) -> None:
         """Call it something else."""
         with _told(name):

@@ -66,7 +66,7 @@ def _engine(version: Row) -> Finding:
 
 
 def _rights(said: Said) -> Finding:
-    """Files are given to who runs in containers, and their namespaces are entered from here."""
+    """Who runs in containers must be who it is called there, or files could not be shared."""
     options = _options(said.info)
     if "rootless" in options:
         seen = "the engine runs as a plain user, so it cannot give programs the ids they need"
@@ -77,7 +77,7 @@ def _rights(said: Said) -> Finding:
         fix = "take `userns-remap` out of /etc/docker/daemon.json, `systemctl restart docker`"
         return fatal("rights", seen, fix)
     if said.user != 0:
-        return fatal("rights", "networks in containers take root", "`sudo testnet …`")
+        return ok("rights", "an engine of root's, asked by a plain user who may")
     return ok("rights", "an engine of root's, asked by root")
 
 

@@ -72,6 +72,7 @@ class NodeProbe:
     subject: str
     role: Role
     control: str
+    backend: Backend
     registry: Registry | None = None
     """What it should hold, if it is the chain."""
     judgement: Judgement | None = field(
@@ -93,7 +94,7 @@ class NodeProbe:
         """Connect, ask, read: whatever is next."""
         try:
             if self._client is None:
-                self._client = LineClient(self.control)
+                self._client = LineClient(self.backend.control(self.subject, self.control))
             if self._method:
                 self._read(now)
             elif now >= self.due:

@@ -99,7 +99,7 @@ def wait_until_ready(
                 )
             continue
         registry = desired.registry if spec.role == "chain" else None
-        watch.nodes[spec.name] = NodeProbe(spec.name, spec.role, spec.control, registry)
+        watch.nodes[spec.name] = NodeProbe(spec.name, spec.role, spec.control, backend, registry)
     for client, service in pairs_to_try(desired.nodes):
         subject = f"{client.name} → {service.name}"
         port = next((app.port for app in service.processes if app.port is not None), None)

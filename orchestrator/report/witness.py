@@ -72,7 +72,7 @@ class Witness:
         if not observed.exists:
             return None
         before = self.census
-        census = take_census(observed, before.names if before else {})
+        census = take_census(self._backend, observed, before.names if before else {})
         if before is not None:
             found = happenings(before, census)
             self.events += [Event(self._looked_at, at, each) for each in found]

@@ -172,7 +172,8 @@ class Testnet:
 
     def status(self, node: str) -> dict[str, Any]:
         """What a node says of itself: `llarp.status` and more; raises CheckFailed."""
-        return full_status(node_of(self.network.observed, node).labels["control"])
+        control = node_of(self.network.observed, node).labels["control"]
+        return full_status(self.backend, node, control)
 
     def logs(self, node: str) -> str:
         """What a node's programs logged, one after the other; of each the last 4 MiB at most."""

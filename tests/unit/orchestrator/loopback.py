@@ -118,7 +118,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
 def network(monkeypatch: pytest.MonkeyPatch) -> tuple[Network, LoopbackBackend]:
     """alice and web, whose control sockets answer; anybody else's does not."""
 
-    def full_status(control: str) -> dict[str, object]:
+    def full_status(_ways: object, _node: str, control: str) -> dict[str, object]:
         if control not in ADDRESSES:
             raise CheckFailed(f"{control}: nobody answers")
         ours = {"default": {"ourIP": "127.0.0.1"}}

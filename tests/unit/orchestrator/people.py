@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.backends.memory import MemoryBackend
 from orchestrator.census import Census, take_census
 from orchestrator.errors import CheckFailed
 from orchestrator.ops import Observed, ObservedNode, ObservedProcess
@@ -95,11 +96,11 @@ def census(
     """What is told when nodes say `shown`; who is not in it does not answer."""
     said = statuses() if shown is None else shown
 
-    def full_status(control: str) -> dict[str, Any]:
+    def full_status(_ways: object, _node: str, control: str) -> dict[str, Any]:
         if control not in said:
             raise CheckFailed("nobody answers")
         links = len(said[control].get("links", []))
         return {**said[control], "lokiAddress": address(control), "numPeersConnected": links}
 
     monkeypatch.setattr("orchestrator.census.full_status", full_status)
-    return take_census(seen or observed(), before.names if before else {})
+    return take_census(MemoryBackend(), seen or observed(), before.names if before else {})

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.backends.docker_containers import (
     Ground,
     NodeNote,
+    lender_body,
     network_body,
     note_of,
     program_body,
@@ -33,6 +34,8 @@ nodes:
 """
 PLACES = Places("n", Path("/state/n"), Path("/run/n"))
 GROUND = Ground(PLACES, "0123456789abcdef", {"net.ipv4.ip_forward": "0"})
+MEMBERS = Ground(PLACES, "0123456789abcdef", {}, user=1000, group=1001)
+"""Asked for by a plain user who may ask the engine."""
 Body = dict[str, Any]
 
 
@@ -43,9 +46,9 @@ def nodes() -> dict[str, NodeSpec]:
     return {node.name: node for node in desired.nodes}
 
 
-def body_of(spec: NodeSpec, index: int = 0) -> Body:
+def body_of(spec: NodeSpec, index: int = 0, ground: Ground = GROUND) -> Body:
     owner = "owner" if len(spec.processes) > 1 else None
-    return program_body(GROUND, spec, spec.processes[index], "made of", owner)
+    return program_body(ground, spec, spec.processes[index], "made of", owner)
 
 
 def bodies(nodes: dict[str, NodeSpec]) -> dict[str, Body]:
@@ -211,3 +214,39 @@ def test_nodes_that_ask_others_wait_at_the_gate_and_those_who_are_asked_do_not()
         if spec.role == "client":
             assert waits
     assert [spec.name for spec in desired.nodes if spec.is_asked][:1] == ["plain-1"]
+
+
+def test_who_cannot_give_files_away_runs_programs_as_himself(nodes: dict[str, NodeSpec]) -> None:
+    users = {
+        name: body_of(nodes[node], index, MEMBERS)["User"]
+        for name, node, index in (
+            ("a router", "plain", 0),
+            ("a router with a tun", "visited", 0),
+            ("a client", "alice", 0),
+            ("nginx", "web", 1),
+            ("an application with an image of its own", "echo", 1),
+            ("a chain", "chain", 0),
+        )
+    }
+    assert users == {
+        "a router": "1000:1001",
+        "a router with a tun": "0:1001",
+        "a client": "0:1001",
+        "nginx": "1000:1001",
+        "an application with an image of its own": "",
+        "a chain": "1000:1001",
+    }
+    tools = tools_body(MEMBERS, "alice", note_of(nodes["alice"]), "owner")
+    assert tools["User"] == "1000:1001"
+
+
+def test_who_lends_sockets_may_open_raw_ones_and_sees_one_folder(
+    nodes: dict[str, NodeSpec],
+) -> None:
+    body = lender_body(MEMBERS, "alice", note_of(nodes["alice"]), "owner", "sha256:node")
+    host = body["HostConfig"]
+    assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], ["NET_RAW"])
+    assert host["NetworkMode"] == "container:owner"
+    assert [mount["Source"] for mount in host["Mounts"]] == ["/run/n/alice.d"]
+    assert host["ReadonlyRootfs"] is True
+    assert "Devices" not in host

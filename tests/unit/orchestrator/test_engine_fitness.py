@@ -71,7 +71,6 @@ def test_a_good_engine_has_nothing_to_mend() -> None:
             "fatal",
             "daemon.json",
         ),
-        ("rights", replace(GOOD, user=1000), "fatal", "sudo"),
         ("capabilities", replace(GOOD, info={**INFO, "SecurityOptions": []}), "degraded", "sec"),
         ("runc", replace(GOOD, version=runc("1.2.0")), "degraded", "1.2.4"),
         ("runc", replace(GOOD, version=runc("1.2.3-1ubuntu")), "degraded", "1.2.4"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.backends.memory import MemoryBackend
 from orchestrator.census import take_census
 from orchestrator.happenings import happenings
 from orchestrator.ops import Observed
@@ -104,7 +105,7 @@ def test_a_restarted_process_is_started_and_not_ended(monkeypatch: pytest.Monkey
         old, nodes={**old.nodes, "r1": replace(old.nodes["r1"], processes={"lokinet": again})}
     )
     before = census(monkeypatch, seen=old)
-    told = happenings(before, take_census(new, before.names))
+    told = happenings(before, take_census(MemoryBackend(), new, before.names))
     assert [(each.kind, each.detail) for each in told] == [
         ("process-started", "lokinet, pid 99 inside"),
         ("answers", ""),

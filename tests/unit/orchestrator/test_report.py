@@ -75,7 +75,7 @@ def gathered(
     shown = statuses() if said is None else said
     shown.pop("r1", None)
 
-    def told(control: str) -> dict[str, Any]:
+    def told(_ways: object, _node: str, control: str) -> dict[str, Any]:
         if control not in shown:
             raise_silent(control)
         return {"lokiAddress": address(control), "numPeersConnected": 1, **shown[control]}
@@ -186,7 +186,7 @@ def test_a_witness_knows_between_which_looks_who_fell_ill(
     shown = statuses()
     monkeypatch.setattr(
         "orchestrator.census.full_status",
-        lambda control: {
+        lambda _ways, _node, control: {
             "lokiAddress": address(control),
             "networkReady": True,
             "numPeersConnected": 2,
