@@ -10,8 +10,8 @@ from orchestrator.checks.suite import Result
 __all__ = ["junit"]
 
 
-def junit(network: str, results: Sequence[Result]) -> bytes:
-    """One suite, one case a test; text is escaped by the serialiser."""
+def junit(network: str, results: Sequence[Result], seed: int | None = None) -> bytes:
+    """One suite, one case a test and round; text is escaped by the serialiser."""
     failures = sum(not result.held for result in results)
     seconds = sum(result.held.seconds for result in results)
     suite = ElementTree.Element(
@@ -23,12 +23,16 @@ def junit(network: str, results: Sequence[Result]) -> bytes:
         skipped="0",
         time=f"{seconds:.3f}",
     )
+    if seed is not None:
+        properties = ElementTree.SubElement(suite, "properties")
+        ElementTree.SubElement(properties, "property", name="seed", value=str(seed))
     for result in results:
+        again = f" (round {result.round})" if result.round > 1 else ""
         case = ElementTree.SubElement(
             suite,
             "testcase",
             classname=f"{network}.{result.test.kind}",
-            name=result.test.title,
+            name=f"{result.test.title}{again}",
             time=f"{result.held.seconds:.3f}",
         )
         verdict = result.held.verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from orchestrator.checks.network import Network
 from orchestrator.checks.trying import Held, eventually
 from orchestrator.errors import UsageError
 
-__all__ = ["Result", "chosen_tests", "run_tests"]
+__all__ = ["Result", "chosen_tests", "rounds", "run_tests"]
 
 WORD = re.compile(r"\(|\)|[^\s()]+")
 OPERATORS = ("and", "or", "not", "(", ")")
@@ -25,12 +26,39 @@ class Result:
 
     test: Expectation
     held: Held
+    round: int = 1
+    """Which time it was tried as a test of its own, from 1."""
 
 
-def run_tests(network: Network, tests: Sequence[Expectation]) -> Iterator[Result]:
+def rounds(
+    tests: Sequence[Expectation], repeat: int = 1, seed: int | None = None
+) -> list[tuple[int, Expectation]]:
+    """Every test as often as it is wanted, with its round.
+
+    Args:
+        tests: in the order of the file.
+        repeat: how many rounds.
+        seed: shuffles each round in its own way, the same for the same seed; None: as they stand.
+    """
+    chance = None if seed is None else random.Random(seed)
+    found: list[tuple[int, Expectation]] = []
+    for number in range(1, repeat + 1):
+        order = list(tests)
+        if chance is not None:
+            chance.shuffle(order)
+        found += [(number, test) for test in order]
+    return found
+
+
+def run_tests(
+    network: Network, tests: Sequence[tuple[int, Expectation]], fail_fast: bool = False
+) -> Iterator[Result]:
     """One after the other, as they measure the same network; each is given when it is known."""
-    for test in tests:
-        yield Result(test, eventually(network, test.check, test.eventually))
+    for number, test in tests:
+        result = Result(test, eventually(network, test.check, test.eventually), number)
+        yield result
+        if fail_fast and not result.held:
+            return
 
 
 def chosen_tests(tests: Sequence[Expectation], expression: str | None) -> list[Expectation]:

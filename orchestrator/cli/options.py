@@ -23,6 +23,7 @@ __all__ = [
     "declare",
     "duration",
     "later",
+    "some",
 ]
 
 Arguments = argparse.Namespace
@@ -99,6 +100,17 @@ def count(noun: str) -> Callable[[str], int]:
         if not text.isdigit():
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of {noun}")
         return int(text)
+
+    return parse
+
+
+def some(noun: str) -> Callable[[str], int]:
+    """The same of at least 1."""
+
+    def parse(text: str) -> int:
+        if (number := count(noun)(text)) < 1:
+            raise argparse.ArgumentTypeError(f"{text} {noun}: there must be at least 1")
+        return number
 
     return parse
 

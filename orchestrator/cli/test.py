@@ -13,7 +13,7 @@ from orchestrator.backends import Backend
 from orchestrator.checklist import Expectation
 from orchestrator.checks.junit import junit
 from orchestrator.checks.network import Network
-from orchestrator.checks.suite import Result, chosen_tests, run_tests
+from orchestrator.checks.suite import Result, chosen_tests, rounds, run_tests
 from orchestrator.cli.defined import desired_of
 from orchestrator.cli.network import observed_network, running
 from orchestrator.cli.output import print_json, tell
@@ -46,7 +46,8 @@ def test(arguments: argparse.Namespace) -> int:
     reporter.look()
     results: list[Result] = []
     failed: list[FailedTest] = []
-    for result in run_tests(network, tests):
+    planned = rounds(tests, arguments.repeat, arguments.seed)
+    for result in run_tests(network, planned, arguments.fail_fast):
         results.append(result)
         if not arguments.json:
             _print(result)
@@ -56,15 +57,18 @@ def test(arguments: argparse.Namespace) -> int:
                 reporter.look()
     failures = sum(not result.held for result in results)
     if arguments.junit:
-        Path(arguments.junit).write_bytes(junit(places.name, results))
+        Path(arguments.junit).write_bytes(junit(places.name, results, arguments.seed))
     if arguments.json:
         rows = [_as_data(result) for result in results]
         passed = len(results) - failures
         page = reporter.write(tests=failed) if failed else None
-        told = {"tests": rows, "report": str(page) if page else None}
+        told: dict[str, Any] = {"not_run": len(planned) - len(results), "seed": arguments.seed}
+        told |= {"tests": rows, "report": str(page) if page else None}
         print_json({"name": places.name, "passed": passed, "failed": failures, **told})
     else:
-        print(f"{len(results) - failures} of {len(results)} tests held", flush=True)
+        left = len(planned) - len(results)
+        unrun = f", {left} not run" if left else ""
+        print(f"{len(results) - failures} of {len(results)} tests held{unrun}", flush=True)
         if failed:
             reporter.write(tests=failed)
     return EXIT_CHECK_FAILED if failures else EXIT_OK
@@ -139,6 +143,7 @@ def _as_data(result: Result) -> dict[str, Any]:
     return {
         "name": result.test.title,
         "kind": result.test.kind,
+        "round": result.round,
         "held": verdict.has_held,
         "expected": verdict.expected,
         "seen": verdict.seen,

@@ -11,6 +11,7 @@ from orchestrator.cli.options import (
     count,
     declare,
     duration,
+    some,
 )
 
 __all__ = ["add_tools"]
@@ -112,6 +113,13 @@ def _add_test(commands: Commands) -> None:
     )
     test.add_argument("--list", action="store_true", help="print their names and run none")
     test.add_argument("--junit", metavar="FILE", help="write the results as JUnit's XML too")
+    test.add_argument(
+        "--repeat", type=some("rounds"), default=1, metavar="N", help="all of them N times (1)"
+    )
+    test.add_argument(
+        "--seed", type=count("a seed"), metavar="S", help="shuffle each round; the same S, the same"
+    )
+    test.add_argument("--fail-fast", action="store_true", help="end with the first that fails")
     add_report(test)
     report = declare(
         commands, "report", "report", "write what is known of a network as a page", json=True

@@ -1,7 +1,8 @@
 """`testnet test`: exit codes, output and reports, on a network of stand-in nodes.
 
 Faults that turn these red: a check that always holds; no tests taken for success; the exit code of
-the last test instead of any; a report written before the tests.
+the last test instead of any; a report written before the tests; rounds
+go on after a failure that is to end them.
 """
 
 from __future__ import annotations
@@ -114,3 +115,22 @@ def test_a_report_that_cannot_be_written_and_a_network_that_is_not_up(
     down = testnet.run("test")
     assert down.returncode == 1
     assert "no network is up" in down.stderr
+
+
+def test_rounds_end_with_the_first_that_fails_if_that_is_wanted(tested: Testnet) -> None:
+    other = tested.root / "rounds.yaml"
+    other.write_text(
+        f"{SMALL}tests:\n"
+        "  - dns: {from: alice, name: web}\n"
+        "  - dns: {from: alice, name: web, rcode: SERVFAIL}\n"
+    )
+    words = ("test", str(other), "--repeat", "2", "--json", "--no-report")
+    data = json.loads(tested.run(*words).stdout)
+    assert (data["passed"], data["failed"], data["not_run"]) == (2, 2, 0)
+    assert [row["round"] for row in data["tests"]] == [1, 1, 2, 2]
+    fast = tested.run(*words, "--fail-fast")
+    data = json.loads(fast.stdout)
+    assert (fast.returncode, data["passed"], data["failed"], data["not_run"]) == (1, 1, 1, 2)
+    none = tested.run("test", "--repeat", "0")
+    assert (none.returncode, none.stdout) == (2, "")
+    assert "0 rounds: there must be at least 1" in none.stderr

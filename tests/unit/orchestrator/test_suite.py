@@ -9,7 +9,7 @@ import pytest
 from orchestrator.checklist import Expectation
 from orchestrator.checks import Held
 from orchestrator.checks.junit import junit
-from orchestrator.checks.suite import Result, chosen_tests
+from orchestrator.checks.suite import Result, chosen_tests, rounds
 from orchestrator.checks.verdict import failed, held
 from orchestrator.errors import UsageError
 
@@ -76,3 +76,24 @@ def test_junit_has_a_case_for_each_and_the_reason_of_each_failure() -> None:
     failure = second.find("failure")
     assert failure is not None
     assert failure.text == "expected NOERROR\nsaw      SERVFAIL �<x>"
+
+
+def test_rounds_are_as_they_stand_or_shuffled_by_a_seed() -> None:
+    assert rounds(ALL, 2) == [(1, test) for test in ALL] + [(2, test) for test in ALL]
+    shuffled = rounds(ALL, 20, seed=7)
+    assert shuffled == rounds(ALL, 20, seed=7)
+    assert shuffled != rounds(ALL, 20, seed=8)
+    orders = {tuple(t.title for n, t in shuffled if n == number) for number in range(1, 21)}
+    assert len(orders) > 1
+    assert {frozenset(order) for order in orders} == {frozenset(t.title for t in ALL)}
+
+
+def test_junit_tells_rounds_and_the_seed() -> None:
+    good = Held(held("a page", "200"), 0.5, 1)
+    suite = ElementTree.fromstring(junit("net", [Result(PAGE, good), Result(PAGE, good, 2)], 7))[0]
+    assert [case.get("name") for case in suite.iter("testcase")] == [
+        PAGE.title,
+        f"{PAGE.title} (round 2)",
+    ]
+    (seed,) = suite.iter("property")
+    assert (seed.get("name"), seed.get("value")) == ("seed", "7")
