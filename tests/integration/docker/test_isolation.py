@@ -312,6 +312,7 @@ def test_a_container_has_no_device_no_engine_and_nothing_to_write_on(
             "/etc/hostname",
             str(apart.testnet.root),
             "/run/testnet",
+            "/run/application.log",
         )
         assert not is_disk or "ro" in options or target.startswith(ours), target
     script = "find / ( -path /proc -o -path /sys ) -prune -o -type s -print"
