@@ -6,6 +6,8 @@ port, as long as link datagrams are or a multiple of that (a burst crosses a vet
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import socket
 import struct
 from collections import Counter
@@ -27,7 +29,20 @@ SOL_PACKET = 263
 PACKET_STATISTICS = 6
 STATISTICS = struct.Struct("=II")
 DEVICE = "eth0"
-ROOM_BYTES = 8 << 20
+ROOM_BYTES = 32 << 20
+"""For frames that wait; the machine's own limit is a hundredth of it."""
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+INSTRUCTION = struct.Struct("=HBBI")
+# linux/filter.h: code, jumps, value. Of the kind of packet (0xfffff004), only what leaves is kept
+LEAVING = b"".join(
+    INSTRUCTION.pack(*words)
+    for words in (
+        (0x30, 0, 0, 0xFFFFF004),
+        (0x15, 0, 1, OUTGOING),
+        (6, 0, 0, 1 << 18),
+        (6, 0, 0, 0),
+    )
+)
 LARGEST_FRAME = 1 << 17
 
 
@@ -70,6 +85,13 @@ class Uplink:
             address: the node's on the underlay.
         """
         tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
+        with contextlib.suppress(PermissionError):  # without root, within the machine's limit
+            tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM_BYTES)
+        # A download that comes in meanwhile must not fill the room of what goes out.
+        filter_ = ctypes.create_string_buffer(LEAVING, len(LEAVING))
+        count = len(LEAVING) // INSTRUCTION.size
+        program = struct.pack("@HP", count, ctypes.addressof(filter_))
+        tap.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
         tap.bind((DEVICE, ETH_P_ALL))
         tap.setblocking(False)
         return cls(tap, IPv4Address(address), IPv4Network(f"{address}/16", strict=False))
