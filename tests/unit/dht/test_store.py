@@ -57,7 +57,7 @@ def test_same_introset_again_is_acknowledged_but_not_another_of_the_same_instant
     ("raw", "status"),
     [
         (b"", Status.REFUSED),
-        (sealed(1, signed=NOW)[:-1] + b"\0", Status.REFUSED),
+        (sealed(1, signed=NOW)[:-64] + bytes(64), Status.REFUSED),
         (sealed(1, signed=NOW, lifetime_s=1201), Status.REFUSED),
         (sealed(1, signed=NOW + HOUR), Status.REFUSED),
         (sealed(1, signed=NOW - LIFETIME), Status.STALE),
