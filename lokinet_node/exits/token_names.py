@@ -22,11 +22,23 @@ _DIGITS: Final = 4
 class TokenNames:
     """Names under one key."""
 
-    __slots__ = ("key",)
+    __slots__ = ("_entropy", "_key")
 
     def __init__(self, entropy: Entropy) -> None:
         """A new key: names of another run are other names, unless its key is put back."""
-        self.key = entropy(_KEY_SIZE)
+        self._entropy = entropy
+        self._key = b""
+
+    @property
+    def key(self) -> bytes:
+        """32 bytes; made when first asked for, as most nodes never see a token."""
+        if not self._key:
+            self._key = self._entropy(_KEY_SIZE)
+        return self._key
+
+    @key.setter
+    def key(self, key: bytes) -> None:
+        self._key = key
 
     def name(self, token: str) -> str:
         """32 hexadecimal digits."""

@@ -168,7 +168,13 @@ def test_ctrl_c_ends_the_wait_and_says_what_may_follow(tmp_path: Path) -> None:
         listener.bind(path)
         listener.listen()
         command = module("lokinet_node.vpn", "--up", "--exit", NOBODY, "--rpc", path)
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        # what is started in the background ignores Ctrl-C, and so would what it starts
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        with process:
             connection, _ = listener.accept()
             with connection:
                 assert b"llarp.map_exit" in connection.recv(1 << 16)
