@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from lokinet_node.exits.arrivals import comes_by_its_exit
 from lokinet_node.session.exit_rows import (
     NOBODY,
     ExitRun,
@@ -16,7 +17,7 @@ from lokinet_node.session.exit_rows import (
     is_about_others,
     keep_address,
     own_error,
-    quoted_end,
+    quoted_destination,
 )
 from lokinet_node.session.packet_addresses import DESTINATION, SOURCE
 from lokinet_node.session.packets import VNET_HEADER
@@ -169,28 +170,10 @@ class Door:
 
     def _arrives(self, remote: Remote, run: ExitRun, plain: Plaintexts) -> bool:
         """Only an exit in use answers, and only for what goes through it."""
-        consumer = self.consumer
-        if consumer is not None:
-            if run.protocol != ICMP:
-                if consumer.accepts(remote, run.source):
-                    return True
-            elif all(
-                self._reports(consumer, remote, run, quoted_end(plain, row, SOURCE))
-                for row in range(run.first, run.first + run.rows)
-            ):
-                return True
+        if comes_by_its_exit(self.consumer, remote, run, plain, ICMP, quoted_destination):
+            return True
         self.drops["not-our-exit"] += run.rows
         return False
-
-    def _reports(
-        self, consumer: Consumer, remote: Remote, run: ExitRun, quoted: bytes | None
-    ) -> bool:
-        """ICMP: an error counts for whom it quotes, and comes from anybody on the way there."""
-        if quoted is None:
-            return consumer.accepts(remote, run.source)
-        if run.source != NOBODY and not consumer.may_report(run.source):
-            return False
-        return consumer.accepts(remote, quoted)
 
 
 DROPS: Final = (

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from lokinet_node.exits.arrivals import comes_by_its_exit
 from lokinet_node.session.exit_rows6 import (
     NOBODY6,
     Rows6,
     exit_runs6,
     is_about_others6,
-    quoted_end6,
+    quoted_destination6,
 )
 from lokinet_node.session.packets import VNET_HEADER
 from lokinet_node.wire.ip6 import DESTINATION, ICMPV6, IPV6_HEADER, SOURCE, is_local
 
 if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
-    from lokinet_node.exits.door import Consumer, Door
+    from lokinet_node.exits.door import Door
     from lokinet_node.session.addresses import Remote
     from lokinet_node.session.exit_rows import ExitRun
     from lokinet_node.session.merge import Sink
@@ -117,31 +118,13 @@ class Door6:
                 self.rows.write(plain, run, DESTINATION, address, sink)
 
     def _arrives(self, remote: Remote, run: ExitRun, plain: Plaintexts) -> bool:
-        """Only an exit in use answers, and only for what goes through it."""
-        consumer = self._door.consumer
-        if consumer is not None:
-            if run.protocol != ICMPV6:
-                if consumer.accepts(remote, run.source):
-                    return True
-            elif all(
-                self._reports(consumer, remote, run, quoted_end6(plain, row))
-                for row in range(run.first, run.first + run.rows)
-            ):
-                return True
+        """Only an exit in use answers, and only for what goes through it: never our own range."""
+        if not run.source.startswith((self.prefix, _MAPPED)) and comes_by_its_exit(
+            self._door.consumer, remote, run, plain, ICMPV6, quoted_destination6
+        ):
+            return True
         self.drops["not-our-exit"] += run.rows
         return False
-
-    def _reports(
-        self, consumer: Consumer, remote: Remote, run: ExitRun, quoted: bytes | None
-    ) -> bool:
-        """ICMPv6: an error counts for whom it quotes, and comes from anybody on the way there."""
-        source = run.source
-        if quoted is None:
-            return consumer.accepts(remote, source)
-        is_own = source.startswith((self.prefix, _MAPPED))
-        if source != NOBODY6 and (is_own or not consumer.may_report(source)):
-            return False
-        return consumer.accepts(remote, quoted)
 
 
 DROPS: Final = (

@@ -103,12 +103,15 @@ def exit_runs(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
     ]
 
 
-def quoted_end(plain: Plaintexts, row: int, kept: int) -> bytes | None:
-    """The kept address of the packet that an ICMP error in this row quotes; None: no error."""
+def quoted_destination(plain: Plaintexts, row: int) -> bytes | None:
+    """Whom the packet went to that an ICMP error for its sender quotes in this row; None: no error.
+
+    The error's source is kept, and the quoted packet went the other way.
+    """
     content = plain.content(row)
     if content is None or not is_error(content):
         return None
-    return quoted_address(content, kept)
+    return quoted_address(content, SOURCE)
 
 
 def _keep_quote(plain: Plaintexts, row: int, read: bytearray, kept: int) -> None:

@@ -224,7 +224,7 @@ def exit_runs6(plain: Plaintexts, first: int, count: int) -> list[ExitRun]:
     ]
 
 
-def quoted_end6(plain: Plaintexts, row: int) -> bytes | None:
+def quoted_destination6(plain: Plaintexts, row: int) -> bytes | None:
     """Whom the packet went to that an ICMPv6 error in this row quotes; None: no error."""
     content = plain.content(row)
     if content is None or not _is_error(content) or len(content) < QUOTE + IPV6_HEADER:
