@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_a_killed_engine_is_cleared_away_too(place: Place) -> None:
     assert eventually(lambda: place.processes() == [])
     assert place.engine("purge").returncode == 0
     assert list(place.folder.iterdir()) == []
+
+
+def test_a_start_after_a_killed_engine_takes_back_what_it_left_and_starts(place: Place) -> None:
+    before = place.look()
+    pid = place.started()
+    place.output("docker", "network", "create", "one")
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: place.engine("status").returncode == 3)
+    assert eventually(lambda: not Path(f"/proc/{pid}/exe").exists())
+    assert place.started() != pid
+    assert "started by .ci/engine" in place.engine("status").stderr
+    assert place.engine("stop").returncode == 0
+    assert place.look() == before
+    assert place.processes() == []
 
 
 def test_an_engine_that_answers_is_left_alone(place: Place) -> None:
