@@ -27,8 +27,14 @@ def _to_kebab(name: str) -> str:
 class Strict(BaseModel):
     """Unknown keys and values of another type are errors; written with hyphens; never changed."""
 
+    # deferred: a file is read by one model, and the validators of the others (0.05 s at every start) are never asked
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=_to_kebab, validate_by_name=False
+        defer_build=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=_to_kebab,
+        validate_by_name=False,
     )
 
 
