@@ -27,7 +27,7 @@ def _to_kebab(name: str) -> str:
 class Strict(BaseModel):
     """Unknown keys and values of another type are errors; written with hyphens; never changed."""
 
-    # deferred: a file is read by one model, and the validators of the others (0.05 s at every start) are never asked
+    # deferred: one model reads a file; validators of the others would cost each start 0.05 s
     model_config = ConfigDict(
         defer_build=True,
         extra="forbid",
