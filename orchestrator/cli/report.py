@@ -17,8 +17,9 @@ from orchestrator.errors import EXIT_OK, CheckFailed, OperatorError
 from orchestrator.journal import read_owner
 from orchestrator.networks import look
 from orchestrator.ops import Desired
-from orchestrator.report.evidence import Occasion, Subject, gather
+from orchestrator.report.evidence import gather
 from orchestrator.report.folder import place_for, summary, write_folder
+from orchestrator.report.occasion import Occasion, Subject
 from orchestrator.report.witness import Witness
 
 __all__ = ["report"]

@@ -18,7 +18,7 @@ from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, NotReady, OperatorError
 from orchestrator.ops import Desired, Observed
-from orchestrator.report.evidence import FailedTest, Occasion, Subject, gather
+from orchestrator.report.occasion import FailedTest, Occasion, Subject
 from orchestrator.report.witness import Witness
 
 __all__ = ["Reporter", "kernel_states_of", "reported_as", "reporter_of", "reporting"]
@@ -65,6 +65,7 @@ class Reporter:
         occasion = Occasion(self.what, str(error or ""), missing, tests)
         try:
             # not before it is needed: what draws pages takes as long to load as all the rest
+            from orchestrator.report.evidence import gather
             from orchestrator.report.folder import place_for, write_folder
 
             evidence = gather(self.subject, occasion, self.witness)

@@ -22,7 +22,7 @@ from orchestrator.definition import is_promised, kept
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed, UsageError
 from orchestrator.load import find_topology, load
-from orchestrator.report.evidence import FailedTest
+from orchestrator.report.occasion import FailedTest
 from orchestrator.scaling import topology_of
 from orchestrator.topology import Topology
 from orchestrator.units import format_seconds

@@ -12,7 +12,7 @@ import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -21,23 +21,23 @@ from typing import Any
 
 import yaml
 
-from orchestrator.backends import Backend
 from orchestrator.backends.chain import look
 from orchestrator.backends.opening import home_of
 from orchestrator.census import Census
 from orchestrator.definition import Definition
 from orchestrator.directories import Places
-from orchestrator.errors import Missing, OperatorError
+from orchestrator.errors import OperatorError
 from orchestrator.journal import read_entries
-from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Desired, Observed
+from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Observed
 from orchestrator.plan import plan
 from orchestrator.report.history import Line, history_of
+from orchestrator.report.occasion import FailedTest, Occasion, Subject
 from orchestrator.report.redact import Redactor, key_values, printable, token_values
 from orchestrator.report.troubles import Act, Traces, Trouble, nobody_there, troubles
 from orchestrator.report.witness import Event, Witness
 from orchestrator.scaling import topology_of
 
-__all__ = ["Evidence", "FailedTest", "LogTail", "Occasion", "Subject", "gather"]
+__all__ = ["Evidence", "LogTail", "gather"]
 
 LOG_BYTES = 1 << 16
 """Of each log, its end."""
@@ -46,44 +46,6 @@ STATUS_CHARACTERS = 1 << 18
 MOST_ACTS = 2000
 MOST_HISTORY = 20_000
 DISTRIBUTION = "lokinet-testnet"
-
-
-@dataclass(frozen=True, slots=True)
-class FailedTest:
-    """A test that did not hold."""
-
-    title: str
-    expected: str
-    seen: str
-    at: float
-    """When the verdict was known."""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """Why a report is written."""
-
-    what: str
-    """`testnet wait`."""
-    error: str = ""
-    """What it said."""
-    missing: Sequence[Missing] = ()
-    tests: Sequence[FailedTest] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A network, as far as the caller knows it."""
-
-    places: Places
-    backend: Backend
-    condition: str
-    definition: Definition | None
-    """None where nobody ever brought it up to its end."""
-    desired: Desired | None
-    kernel_states: Callable[[Observed], Mapping[tuple[str, str], str]]
-    """What the kernel says of programs, by (node, program), where that is worth telling."""
 
 
 @dataclass(frozen=True, slots=True)

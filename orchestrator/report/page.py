@@ -19,7 +19,8 @@ from jinja2 import Environment, StrictUndefined
 
 from orchestrator.census import paths_of
 from orchestrator.graph import Graph, graph_of
-from orchestrator.report.evidence import Evidence, FailedTest, LogTail
+from orchestrator.report.evidence import Evidence, LogTail
+from orchestrator.report.occasion import FailedTest
 from orchestrator.report.redact import printable
 from orchestrator.report.troubles import TEST, Since, Trouble, clock_time
 from orchestrator.report.witness import judged

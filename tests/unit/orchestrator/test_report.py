@@ -16,9 +16,10 @@ from orchestrator.directories import Places
 from orchestrator.errors import Missing, UsageError
 from orchestrator.ops import Observed
 from orchestrator.readiness.layers import Judgement, Layer
-from orchestrator.report.evidence import Evidence, FailedTest, Occasion, Subject, gather
+from orchestrator.report.evidence import Evidence, gather
 from orchestrator.report.folder import VARIABLE, place_for, summary, write_folder
 from orchestrator.report.history import history_of
+from orchestrator.report.occasion import FailedTest, Occasion, Subject
 from orchestrator.report.page import render_page
 from orchestrator.report.redact import REMOVED, Redactor, key_values, token_values
 from orchestrator.report.troubles import Act, Since, Traces, nobody_there, troubles
