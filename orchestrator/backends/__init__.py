@@ -65,6 +65,20 @@ class Backend(Protocol):
     ) -> Running:
         """Start a program in a node, in the caller's directory, on the caller's descriptors."""
 
+    def beside(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+    ) -> Running:
+        """Start a program of this machine in a node's network, with the node's resolv.conf.
+
+        It has this machine's files (an empty /run apart), display and sound, and no more rights
+        than the caller. Everything it starts ends with it, and with the caller. Raises CheckFailed
+        if there is no such program, HostUnfit where only root could do it.
+        """
+
     def socket(self, node: str, kind: SocketKind) -> socket.socket:
         """A socket that lives in a node's network and is used from here."""
 
@@ -87,13 +101,24 @@ class ExecResult:
     err: str
 
 
-def captured(backend: Backend, node: str, argv: Sequence[str], timeout_s: float) -> ExecResult:
-    """Run a program in a node to its end; raises TimeoutError, its output is then lost."""
+def captured(
+    backend: Backend, node: str, argv: Sequence[str], timeout_s: float, is_guest: bool = False
+) -> ExecResult:
+    """Run a program in a node to its end; raises TimeoutError, its output is then lost.
+
+    Args:
+        backend: where.
+        node: in whose network.
+        argv: the program and its arguments.
+        timeout_s: how long it may take.
+        is_guest: it is one of this machine: see `Backend.beside`.
+    """
+    start = backend.beside if is_guest else backend.exec
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             stdio = (nothing, out.fileno(), err.fileno())
-            running = backend.exec(node, argv, stdio, clean_environment())
+            running = start(node, argv, stdio, clean_environment())
             try:
                 code = running.wait(timeout_s)
             finally:

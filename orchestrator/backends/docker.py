@@ -38,6 +38,7 @@ from orchestrator.backends.docker_gate import Gate
 from orchestrator.backends.docker_lending import Lenders
 from orchestrator.backends.docker_observe import STOPPED, Look
 from orchestrator.backends.files import nodes_with_keys
+from orchestrator.backends.guests import start_guest
 from orchestrator.backends.inside import (
     bridge_of,
     close_bridge,
@@ -189,6 +190,19 @@ class DockerBackend:
         kept = {name: value for name, value in env.items() if name in PASSED_ON}
         container = self._beside.tools(node)
         return run_in(self.engine, container, argv, stdio, {"PATH": PATH, **kept}, tty)
+
+    def beside(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+    ) -> Running:
+        """With its guard in the network of the container that has the node's."""
+        owner = self._beside.owner(node)
+        resolv_conf = (self.ground.extras(node) / "resolv.conf").read_text(encoding="ascii")
+        keep = [str(self.places.run), str(self.places.state)]
+        return start_guest(owner["State"]["Pid"], resolv_conf, keep, argv, stdio, env)
 
     def socket(self, node: str, kind: SocketKind) -> sockets.socket:
         """Made in the node's network namespace: by a thread that enters it, or a program there."""

@@ -83,6 +83,16 @@ class MemoryBackend:
         """Always an error."""
         raise CheckFailed("nothing runs in a network in memory")
 
+    def beside(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+    ) -> Running:
+        """Always an error."""
+        raise CheckFailed("nothing runs in a network in memory")
+
     def socket(self, node: str, kind: SocketKind) -> socket.socket:
         """Always an error."""
         raise CheckFailed("a network in memory has no sockets")

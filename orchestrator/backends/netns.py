@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 from orchestrator.backends import Running, SocketKind, chain, clean_environment
 from orchestrator.backends.files import make_private, make_shared, nodes_with_keys, write_files
+from orchestrator.backends.guests import guard_of
 from orchestrator.backends.keys import PACKAGE_ROOT, create_keys
 from orchestrator.control import connected
 from orchestrator.directories import Places
@@ -46,6 +47,7 @@ from orchestrator.ops import (
     StartProcess,
     StopProcess,
 )
+from orchestrator.world.guest import Invitation
 from orchestrator.world.messages import Message, receive, send
 from orchestrator.worlds import LABEL_OPTION
 
@@ -145,6 +147,16 @@ class NetnsBackend:
             connection.close()
             raise
         return WorldRunning(connection)
+
+    def beside(
+        self,
+        node: str,
+        argv: Sequence[str],
+        stdio: tuple[int, int, int],
+        env: Mapping[str, str],
+    ) -> Running:
+        """Nodes have this machine's files; the guard sees to it that nothing is left."""
+        return self.exec(node, guard_of(Invitation(list(argv)), env), stdio, env)
 
     def socket(self, node: str, kind: SocketKind) -> sockets.socket:
         """Made by the world in the node's network, handed over."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.world import syscalls
 from orchestrator.world.messages import send
+from orchestrator.world.mounts import hide_run, own_file
 from orchestrator.world.spawn import Namespaces, SpawnError, fork, ip_batch, run_batch
 
 __all__ = ["BRIDGE", "Node", "NodeRequest", "Process", "start_making", "write_sysctl"]
@@ -92,14 +93,14 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
     syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
     syscalls.set_host_name(request.name)
     _own_sysfs()
-    _hide_run(keep)
+    hide_run(keep, SHARED)
     for directory, name in request.shared:
         target = f"{SHARED}/{name}"
         os.makedirs(target)
         syscalls.bind(directory, target)
-    _own_file("/etc/resolv.conf", f"nameserver {request.resolver}\n")
+    own_file("/etc/resolv.conf", f"nameserver {request.resolver}\n", SHARED)
     if os.path.exists("/etc/hosts"):  # small root file systems have none, and need none
-        _own_file("/etc/hosts", f"127.0.0.1 localhost {request.name}\n::1 localhost\n")
+        own_file("/etc/hosts", f"127.0.0.1 localhost {request.name}\n::1 localhost\n", SHARED)
     # 0 may not be what is inherited from the host
     write_sysctl("net/ipv4/ip_forward", "1" if request.rules else "0")
     write_sysctl("net/ipv4/conf/all/rp_filter", "1")
@@ -121,22 +122,6 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
     ip_batch(ip, [f"link set eth{number} up" for number in range(len(request.legs))])
 
 
-def _hide_run(keep: Sequence[str]) -> None:
-    """An empty /run, so that no socket of the host (resolvers, name caches, buses) is in reach.
-
-    Directories of `keep` below /run stay visible.
-    """
-    inside = [path for path in keep if path.startswith("/run/")]
-    kept = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in inside}
-    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
-    syscalls.mount("tmpfs", "/run", "tmpfs", flags, "mode=0755,size=64m")
-    os.mkdir(SHARED)
-    for path, descriptor in kept.items():
-        os.makedirs(path, exist_ok=True)
-        syscalls.bind(f"/proc/self/fd/{descriptor}", path)
-        os.close(descriptor)
-
-
 def write_sysctl(name: str, value: str) -> None:
     """Set a value of the current network namespace, if the kernel has it (IPv6 may be out)."""
     with suppress(FileNotFoundError), open(f"/proc/sys/{name}", "w", encoding="ascii") as file:
@@ -149,22 +134,3 @@ def _own_sysfs() -> None:
     # Where parts of /sys are masked the kernel refuses; only some tools would look there.
     with suppress(OSError):
         syscalls.mount("sysfs", "/sys", "sysfs", flags)
-
-
-def _own_file(path: str, text: str) -> None:
-    """Put `text` in the place of a file, for this node only; nothing is written to the host's."""
-    target = os.path.realpath(path)  # resolv.conf may point into /run, which is empty now
-    if target.startswith("/run/"):
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        _write(target, text)
-        return
-    if not os.path.exists(target):
-        raise SpawnError(f"{path} does not exist: make an empty one (`touch {path}`)")
-    source = f"{SHARED}/{os.path.basename(path)}"
-    _write(source, text)
-    syscalls.bind(source, target)
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
