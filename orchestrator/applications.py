@@ -16,6 +16,7 @@ __all__ = [
     "AnyApp",
     "CommandApp",
     "DnsmasqApp",
+    "MumbleApp",
     "NginxApp",
     "ServerAppField",
     "ServiceAppField",
@@ -32,6 +33,14 @@ class NginxApp(Strict):
     """Where it listens."""
     page: str | None = None
     """Text of its first page; without it one that says whose it is."""
+
+
+class MumbleApp(Strict):
+    """The distribution's mumble-server, murmurd: voice for whoever knows its name."""
+
+    kind: Literal["mumble"]
+    port: Port = 64738
+    """Where it listens: for control over TCP, for voice over UDP."""
 
 
 class CommandApp(Strict):
@@ -67,9 +76,9 @@ def _app(value: object) -> object:
 
 
 AnyApp = NginxApp | CommandApp | DnsmasqApp | AiosmtpdApp
-ServiceApp = Annotated[NginxApp | CommandApp, Field(discriminator="kind")]
+ServiceApp = Annotated[NginxApp | CommandApp | MumbleApp, Field(discriminator="kind")]
 ServerApp = Annotated[AnyApp, Field(discriminator="kind")]
-ServiceAppName = Literal["nginx"]
+ServiceAppName = Literal["nginx", "mumble"]
 ServerAppName = Literal["nginx", "dnsmasq", "aiosmtpd"]
 """All of an application that needs no further words."""
 ServiceAppField = Annotated[

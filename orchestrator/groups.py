@@ -107,7 +107,7 @@ class ServiceGroup(Ended):
 
     role: Literal["service"]
     app: Annotated[ServiceAppField | None, Field(examples=["nginx"])] = None
-    """What answers at its address: `nginx`, or the keys below; without it nothing does."""
+    """What answers at its address: `nginx`, `mumble` or the keys below; without it nothing does."""
     srv: list[SrvLine] = Field(default=[], examples=[["_http._tcp 10 0 80"]])
     """SRV records it publishes: `_service._proto PRIORITY WEIGHT PORT [TARGET]`."""
 

@@ -85,6 +85,8 @@ class ProcessSpec:
     """Command of a warm parent that can fork it, told `argv[-1]`; empty: always run by argv."""
     files: tuple[str, ...] = ()
     """Which of its node's files it reads when it starts; a folder stands for all in it."""
+    writes: tuple[str, ...] = ()
+    """Folders in its node's directory into which it writes after it dropped its rights."""
     umask: int = 0o077
     """What it writes is its own, unless it is an application that may drop its rights."""
     image: Image | None = None

@@ -26,6 +26,7 @@ PACKAGES = {
     "nft": "nftables",
     "dnsmasq": "dnsmasq-base",
     "aiosmtpd": "python3-aiosmtpd",
+    "murmurd": "mumble-server",
 }
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs of nodes are looked for: the PATH they are given."""

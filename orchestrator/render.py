@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.applications import NginxApp
+from orchestrator.applications import MumbleApp, NginxApp
 from orchestrator.directories import Places
 from orchestrator.fingerprints import fingerprint
 from orchestrator.groups import (
@@ -20,7 +20,13 @@ from orchestrator.groups import (
     ServiceGroup,
 )
 from orchestrator.ops import NODE_PROCESS, Desired, Image, KeyRequest, NodeSpec, ProcessSpec
-from orchestrator.render_apps import command_process, nginx_files, nginx_process
+from orchestrator.render_apps import (
+    command_process,
+    mumble_files,
+    mumble_process,
+    nginx_files,
+    nginx_process,
+)
 from orchestrator.render_chain import chain_node, lokid_section, registry_of
 from orchestrator.render_clearnet import EXIT_IFNAME, exit_rules, server_node
 from orchestrator.render_exits import (
@@ -117,6 +123,10 @@ def _node(
             files |= nginx_files(app, node.name, one_id)
             shared.append(("nginx", "nginx"))
             processes.append(nginx_process(app, log))
+        elif isinstance(app, MumbleApp):
+            files |= mumble_files(app, node.name, one_id)
+            shared.append(("mumble", "mumble"))
+            processes.append(mumble_process(app, log))
         else:
             processes.append(command_process(app, log))
     made_of: dict[str, object] = {

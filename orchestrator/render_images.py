@@ -18,6 +18,7 @@ APPLICATION_IMAGES = {
     "command": "tools",
     "dnsmasq": "clearnet",
     "aiosmtpd": "clearnet",
+    "mumble": "voip",
 }
 """By the application's kind."""
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["make_private", "make_shared", "nodes_with_keys", "write_files"]
+__all__ = ["make_private", "make_shared", "nodes_with_keys", "open_to_all", "write_files"]
 
 
 def nodes_with_keys(nodes: Path) -> list[str]:
@@ -42,3 +42,12 @@ def write_files(directory: Path, files: Mapping[str, str], shared: Sequence[str]
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o644 if is_shared else 0o600)
             file.write(text)
+
+
+def open_to_all(directory: Path, folders: Iterable[str]) -> None:
+    """Let a node's applications write into folders, whoever they became.
+
+    Nobody else gets there: the node's directory is private, in the node they are shown elsewhere.
+    """
+    for name in folders:
+        (directory / name).chmod(0o1777)

@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from orchestrator.backends import Running, SocketKind, chain, clean_environment
-from orchestrator.backends.files import make_private, make_shared, nodes_with_keys, write_files
+from orchestrator.backends.files import (
+    make_private,
+    make_shared,
+    nodes_with_keys,
+    open_to_all,
+    write_files,
+)
 from orchestrator.backends.guests import guard_of
 from orchestrator.backends.keys import PACKAGE_ROOT, create_keys
 from orchestrator.control import connected
@@ -262,6 +268,7 @@ class NetnsBackend:
     def _start(self, op: StartProcess) -> None:
         process, directory = op.process, self.places.node(op.node)
         write_files(directory, op.files, op.shared)
+        open_to_all(directory, process.writes)
         self._ask(
             {
                 "verb": "start",

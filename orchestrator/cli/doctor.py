@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from orchestrator.applications import CommandApp
+from orchestrator.applications import AnyApp, CommandApp, MumbleApp
 from orchestrator.capacity import Demand, Supply
 from orchestrator.choice import VARIABLE, asked_for
 from orchestrator.cli.output import print_json, print_table, tell
@@ -80,8 +80,18 @@ def _programs(topology: Topology) -> list[str]:
             programs.add("nft")
         elif isinstance(group, ServiceGroup | ServerGroup) and group.app is not None:
             app = group.app
-            programs.add(app.run[0] if isinstance(app, CommandApp) else app.kind)
+            programs.add(_program_of(app))
     return sorted(programs)
+
+
+def _program_of(app: AnyApp | MumbleApp) -> str:
+    match app:
+        case CommandApp(run=run):
+            return run[0]
+        case MumbleApp():
+            return "murmurd"
+        case _:
+            return app.kind
 
 
 def _print(found: list[Finding]) -> None:

@@ -22,6 +22,8 @@ NAMES = (
     r"|auth[_-]?static|exit[_-]?auth|auth[_-]?codes?|authorization|cookie"
 )
 IN_TEXT = re.compile(rf"(?i)\b((?:{NAMES})[\"']?\s*[=:]\s*)(?:(?:bearer|basic)\s+)?[^\s,;}}\]]+")
+OF_MURMURD = re.compile(r"(Password for '[^']*' set to ')[^']*")
+"""It prints the password that it chose for its administrator."""
 AS_NAME = re.compile(rf"(?i)(?:{NAMES})")
 HEX = re.compile(rb"[0-9a-fA-F]{32,}")
 BENCODED = re.compile(rb"(32|64):")
@@ -40,7 +42,7 @@ class Redactor:
         """The same without secrets."""
         for value in self._values:
             text = text.replace(value, REMOVED)
-        return IN_TEXT.sub(rf"\1{REMOVED}", text)
+        return OF_MURMURD.sub(rf"\1{REMOVED}", IN_TEXT.sub(rf"\1{REMOVED}", text))
 
     def data(self, value: Any) -> Any:
         """The same of anything JSON can say, keys included."""

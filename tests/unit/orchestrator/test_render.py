@@ -131,6 +131,26 @@ def test_where_one_id_is_mapped_nginx_stays_root() -> None:
     assert config.startswith("user root;\n")
 
 
+def test_murmurd_knows_nothing_of_lokinet_and_keeps_its_certificate_where_it_may_write() -> None:
+    node = rendered(ONE_SERVICE % "{kind: mumble, port: 7000}")["w"]
+    process = node.processes[1]
+    config = node.files["mumble/mumble-server.ini"]
+    assert "loki" not in (" ".join(process.argv) + config).lower()
+    assert process.argv[0] == "murmurd"
+    assert (process.port, process.fetch) == (7000, None)
+    assert "port=7000\n" in config
+    assert "database=/run/testnet/mumble/data/" in config
+    assert process.writes == ("mumble/data",)
+    assert "mumble/data/.keep" in node.files
+    assert node.shared == (("mumble", "mumble"),)
+
+
+def test_where_one_id_is_mapped_murmurd_stays_root() -> None:
+    assert "uname" not in rendered(ONE_SERVICE % "mumble")["w"].files["mumble/mumble-server.ini"]
+    alone = rendered(ONE_SERVICE % "mumble", one_id=True)["w"]
+    assert "uname=root\n" in alone.files["mumble/mumble-server.ini"]
+
+
 def test_an_application_may_be_any_command() -> None:
     nodes = rendered(
         "name: n\nhops: 1\nnodes:\n  r: {role: router, count: 1}\n"

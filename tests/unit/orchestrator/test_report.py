@@ -243,6 +243,8 @@ def test_values_of_secrets_are_found_where_they_are_kept(places: Places) -> None
         "psk": None,
     }
     assert redactor.text("paths=6 tokens=4 seed: 9") == f"paths=6 tokens={REMOVED} seed: {REMOVED}"
+    of_murmurd = "1 => Password for 'SuperUser' set to '{}'"
+    assert redactor.text(of_murmurd.format("jtzkNVdnY3Ud")) == of_murmurd.format(REMOVED)
 
 
 class Page(HTMLParser):
