@@ -124,8 +124,17 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """`--no-report`."""
-    parser.add_argument(
+def add_report(parser: argparse.ArgumentParser, is_always_possible: bool = False) -> None:
+    """`--no-report`; where a report can be wanted of what did not fail, `--report [DIR]`, too."""
+    choice = parser.add_mutually_exclusive_group()
+    if is_always_possible:
+        choice.add_argument(
+            "--report",
+            nargs="?",
+            const="",
+            metavar="DIR",
+            help="write a report also when it does not fail, into that new or empty directory",
+        )
+    choice.add_argument(
         "--no-report", action="store_true", help="write no report when it fails (see `report`)"
     )

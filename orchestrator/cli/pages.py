@@ -112,7 +112,7 @@ def _words(action: argparse.Action) -> str:
     word = str(action.metavar or ", ".join(map(str, action.choices or [])) or action.dest.upper())
     if not action.option_strings:
         return f"`{word}`"
-    value = "" if action.nargs == 0 else f" {word}"
+    value = "" if action.nargs == 0 else f" [{word}]" if action.nargs == "?" else f" {word}"
     return ", ".join(f"`{option}{value}`" for option in action.option_strings)
 
 

@@ -18,7 +18,8 @@ from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, NotReady, OperatorError
 from orchestrator.ops import Desired, Observed
-from orchestrator.report.occasion import FailedTest, Occasion, Subject
+from orchestrator.report.occasion import Occasion, Subject
+from orchestrator.report.tried import TriedTest
 from orchestrator.report.witness import Witness
 
 __all__ = ["Reporter", "kernel_states_of", "reported_as", "reporter_of", "reporting"]
@@ -40,6 +41,8 @@ class Reporter:
     witness: Witness
     what: str | None
     """The command it is about; None: no report is wanted."""
+    directory: Path | None = None
+    """Where it goes, if somebody said so."""
     path: Path | None = None
     """The page, once it is written."""
 
@@ -55,7 +58,7 @@ class Reporter:
         return self.what is not None
 
     def write(
-        self, error: OperatorError | None = None, tests: Sequence[FailedTest] = ()
+        self, error: OperatorError | None = None, tests: Sequence[TriedTest] = ()
     ) -> Path | None:
         """Gather and write; None if it is switched off or could not be."""
         self.witness.end()
@@ -69,7 +72,8 @@ class Reporter:
             from orchestrator.report.folder import place_for, write_folder
 
             evidence = gather(self.subject, occasion, self.witness)
-            self.path = write_folder(evidence, place_for(evidence.name, evidence.at))
+            place = self.directory or place_for(evidence.name, evidence.at)
+            self.path = write_folder(evidence, place)
         except Exception as problem:  # whatever it is: the failure itself must come through
             tell(f"no report: {type(problem).__name__}: {problem}")
             return None

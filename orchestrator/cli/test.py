@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from orchestrator.definition import is_promised, kept
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed, UsageError
 from orchestrator.load import find_topology, load
-from orchestrator.report.occasion import FailedTest
+from orchestrator.report.tried import TriedTest, within_bounds
 from orchestrator.scaling import topology_of
 from orchestrator.topology import Topology
 from orchestrator.units import format_seconds
@@ -41,55 +42,91 @@ def test(arguments: argparse.Namespace) -> int:
     places, backend, _ = observed_network(arguments.name)
     if arguments.junit:
         _check_writable(Path(arguments.junit))
+    if arguments.report:
+        _check_free(Path(arguments.report))
     network = Network.of(backend)
     reporter = _reporter(arguments, places, backend)
     reporter.look()
-    results: list[Result] = []
-    failed: list[FailedTest] = []
     planned = rounds(tests, arguments.repeat, arguments.seed)
-    for result in run_tests(network, planned, arguments.fail_fast):
-        results.append(result)
-        if not arguments.json:
-            _print(result)
-        if not result.held:
-            failed.append(_as_failed(result))
-            if len(failed) <= MOST_LOOKS:
-                reporter.look()
+    results, tried = _run(network, planned, arguments, reporter)
     failures = sum(not result.held for result in results)
     if arguments.junit:
         Path(arguments.junit).write_bytes(junit(places.name, results, arguments.seed))
+    unrun = len(planned) - len(results)
+    if not arguments.json:
+        left = f", {unrun} not run" if unrun else ""
+        print(f"{len(results) - failures} of {len(results)} tests held{left}", flush=True)
+    is_asked_for = arguments.report is not None
+    page = reporter.write(tests=tried) if failures or is_asked_for else None
     if arguments.json:
-        rows = [_as_data(result) for result in results]
+        told: dict[str, Any] = {"not_run": unrun, "seed": arguments.seed}
+        told["tests"] = [_as_data(result) for result in results]
+        told["report"] = str(page) if page else None
         passed = len(results) - failures
-        page = reporter.write(tests=failed) if failed else None
-        told: dict[str, Any] = {"not_run": len(planned) - len(results), "seed": arguments.seed}
-        told |= {"tests": rows, "report": str(page) if page else None}
         print_json({"name": places.name, "passed": passed, "failed": failures, **told})
-    else:
-        left = len(planned) - len(results)
-        unrun = f", {left} not run" if left else ""
-        print(f"{len(results) - failures} of {len(results)} tests held{unrun}", flush=True)
-        if failed:
-            reporter.write(tests=failed)
+    if is_asked_for and page is None:
+        raise UsageError("the report that `--report` asks for could not be written: see above")
     return EXIT_CHECK_FAILED if failures else EXIT_OK
 
 
 test.__test__ = False  # type: ignore[attr-defined] # a command, not for pytest
 
 
+def _run(
+    network: Network,
+    planned: Sequence[tuple[int, Expectation]],
+    arguments: argparse.Namespace,
+    reporter: Reporter,
+) -> tuple[list[Result], list[TriedTest]]:
+    """Each is told of when it is known; what a report says of them, with as much as it can hold."""
+    results: list[Result] = []
+    tried: list[TriedTest] = []
+    failures = 0
+    for result in run_tests(network, planned, arguments.fail_fast):
+        tried = within_bounds([*tried, _as_tried(result)])
+        results.append(_without_exhibits(result))
+        if not arguments.json:
+            _print(result)
+        if not result.held:
+            failures += 1
+            if failures <= MOST_LOOKS:
+                reporter.look()
+    return results, tried
+
+
 def _reporter(arguments: argparse.Namespace, places: Places, backend: Backend) -> Reporter:
     """Of a network that was brought up to its end all is known, of another what it shows."""
     if not is_promised(places):
-        return reporter_of(reported_as(arguments), places, backend, None, None)
-    definition = kept(places)
-    return reporter_of(
-        reported_as(arguments), places, backend, definition, desired_of(definition, places)
+        reporter = reporter_of(reported_as(arguments), places, backend, None, None)
+    else:
+        definition = kept(places)
+        desired = desired_of(definition, places)
+        reporter = reporter_of(reported_as(arguments), places, backend, definition, desired)
+    if arguments.report:
+        reporter.directory = Path(arguments.report).absolute()
+    return reporter
+
+
+def _as_tried(result: Result) -> TriedTest:
+    verdict = result.held.verdict
+    return TriedTest(
+        result.test.title,
+        verdict.has_held,
+        verdict.expected,
+        verdict.seen,
+        time.time(),
+        result.held.seconds,
+        result.round,
+        verdict.figures,
+        verdict.exhibits,
     )
 
 
-def _as_failed(result: Result) -> FailedTest:
-    verdict, seconds = result.held.verdict, result.held.seconds
-    return FailedTest(result.test.title, verdict.expected, verdict.seen, time.time(), seconds)
+def _without_exhibits(result: Result) -> Result:
+    """What the list of results needs; a thousand rounds of recordings would fill the memory."""
+    return replace(
+        result, held=replace(result.held, verdict=replace(result.held.verdict, exhibits={}))
+    )
 
 
 def _topology(arguments: argparse.Namespace) -> Topology:
@@ -122,6 +159,12 @@ def _check_writable(path: Path) -> None:
         path.open("ab").close()
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _check_free(directory: Path) -> None:
+    from orchestrator.report.folder import check_free  # it draws: long to load, rarely needed
+
+    check_free(directory)
 
 
 def _print(result: Result) -> None:

@@ -120,7 +120,7 @@ def _add_test(commands: Commands) -> None:
         "--seed", type=count("a seed"), metavar="S", help="shuffle each round; the same S, the same"
     )
     test.add_argument("--fail-fast", action="store_true", help="end with the first that fails")
-    add_report(test)
+    add_report(test, is_always_possible=True)
     report = declare(
         commands, "report", "report", "write what is known of a network as a page", json=True
     )

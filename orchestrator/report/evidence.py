@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -31,8 +31,9 @@ from orchestrator.journal import read_entries
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Observed
 from orchestrator.plan import plan
 from orchestrator.report.history import Line, history_of
-from orchestrator.report.occasion import FailedTest, Occasion, Subject
+from orchestrator.report.occasion import Occasion, Subject
 from orchestrator.report.redact import Redactor, key_values, printable, token_values
+from orchestrator.report.tried import TriedTest, within_bounds
 from orchestrator.report.troubles import Act, Traces, Trouble, nobody_there, troubles
 from orchestrator.report.witness import Event, Witness
 from orchestrator.scaling import topology_of
@@ -45,6 +46,8 @@ ALL_LOGS_BYTES = 16 << 20
 STATUS_CHARACTERS = 1 << 18
 MOST_ACTS = 2000
 MOST_HISTORY = 20_000
+TEXTS = {".json", ".txt", ".csv", ".log", ".xml", ".html", ".sdp"}
+"""Endings of exhibits in which a secret can be found; pictures and sounds stay as they are."""
 DISTRIBUTION = "lokinet-testnet"
 
 
@@ -147,18 +150,32 @@ def _clean(event: Event, redactor: Redactor) -> Event:
 
 
 def _without_secrets(occasion: Occasion, redactor: Redactor) -> Occasion:
-    tests = [
-        FailedTest(
-            printable(redactor.text(test.title)),
-            printable(redactor.text(test.expected)),
-            printable(redactor.text(test.seen)),
-            test.at,
-            test.seconds,
-        )
-        for test in occasion.tests
-    ]
+    tests = [_cleaned(test, redactor) for test in within_bounds(occasion.tests)]
     error = "\n".join(printable(line) for line in redactor.text(occasion.error).splitlines())
     return Occasion(occasion.what, error, (), tests)
+
+
+def _cleaned(test: TriedTest, redactor: Redactor) -> TriedTest:
+    """Without secrets and control characters."""
+
+    def text(said: str) -> str:
+        return printable(redactor.text(said))
+
+    return replace(
+        test,
+        title=text(test.title),
+        expected=text(test.expected),
+        seen=text(test.seen),
+        exhibits={
+            name: _clean_exhibit(name, data, redactor) for name, data in test.exhibits.items()
+        },
+    )
+
+
+def _clean_exhibit(name: str, data: bytes, redactor: Redactor) -> bytes:
+    if PurePosixPath(name).suffix not in TEXTS:
+        return data
+    return redactor.text(data.decode(errors="replace")).encode()
 
 
 def _without(trouble: Trouble, redactor: Redactor) -> Trouble:

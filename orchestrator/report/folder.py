@@ -15,9 +15,10 @@ from orchestrator.errors import UsageError
 from orchestrator.graph import graph_of
 from orchestrator.report.evidence import Evidence
 from orchestrator.report.page import all_troubles, render_page
+from orchestrator.report.tried import TriedTest, place_of
 from orchestrator.report.troubles import Since, Trouble
 
-__all__ = ["PAGE", "VARIABLE", "place_for", "summary", "write_folder"]
+__all__ = ["PAGE", "VARIABLE", "check_free", "place_for", "summary", "write_folder"]
 
 PAGE = "index.html"
 VARIABLE = "TESTNET_REPORTS"
@@ -48,12 +49,13 @@ def write_folder(evidence: Evidence, directory: Path) -> Path:
     draft = directory.with_name(f".{directory.name}.draft-{os.getpid()}")
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.path.lexists(directory) and (not directory.is_dir() or any(directory.iterdir())):
-            raise UsageError(f"{directory} is in the way: name a new or an empty directory")
+        check_free(directory)
         draft.mkdir(mode=0o700)
         try:
             for name, text in _files(evidence):
-                _write(draft / name, text)
+                _write(draft / name, text.encode(errors="replace"))
+            for name, data in _exhibits(evidence):
+                _write(draft / name, data)
             draft.replace(directory)  # over an empty directory, too
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -63,11 +65,23 @@ def write_folder(evidence: Evidence, directory: Path) -> Path:
     return directory / PAGE
 
 
-def _write(path: Path, text: str) -> None:
+def check_free(directory: Path) -> None:
+    """Raises UsageError if there is something, as a report takes nobody's place."""
+    try:
+        in_the_way = os.path.lexists(directory) and (
+            not directory.is_dir() or any(directory.iterdir())
+        )
+    except OSError as error:
+        raise UsageError(f"cannot read {directory}: {error.strerror}") from error
+    if in_the_way:
+        raise UsageError(f"{directory} is in the way: name a new or an empty directory")
+
+
+def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def _files(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -91,6 +105,13 @@ def _files(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield f"logs/{folder}/{log.program}.log", head + "".join(f"{x}\n" for x in log.lines)
 
 
+def _exhibits(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
+    """Path and content of each; the names are checked where verdicts are made."""
+    for number, test in enumerate(evidence.occasion.tests, 1):
+        for name, data in test.exhibits.items():
+            yield f"{place_of(number, test)}/{name}", data
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
@@ -105,6 +126,21 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         "backend": evidence.backend,
         "error": evidence.occasion.error,
         "troubles": [_trouble(each) for each in all_troubles(evidence)],
+        "tests": [_test(number, each) for number, each in enumerate(evidence.occasion.tests, 1)],
+    }
+
+
+def _test(number: int, test: TriedTest) -> dict[str, Any]:
+    return {
+        "name": test.title,
+        "round": test.round,
+        "held": test.has_held,
+        "expected": test.expected,
+        "seen": test.seen,
+        "at": _iso(test.at),
+        "seconds": round(test.seconds, 3),
+        "figures": dict(test.figures),
+        "exhibits": [f"{place_of(number, test)}/{name}" for name in test.exhibits],
     }
 
 

@@ -13,20 +13,9 @@ from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import Missing
 from orchestrator.ops import Desired, Observed
+from orchestrator.report.tried import TriedTest
 
-__all__ = ["FailedTest", "Occasion", "Subject"]
-
-
-@dataclass(frozen=True, slots=True)
-class FailedTest:
-    """A test that did not hold."""
-
-    title: str
-    expected: str
-    seen: str
-    at: float
-    """When the verdict was known."""
-    seconds: float
+__all__ = ["Occasion", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +27,8 @@ class Occasion:
     error: str = ""
     """What it said."""
     missing: Sequence[Missing] = ()
-    tests: Sequence[FailedTest] = ()
+    tests: Sequence[TriedTest] = ()
+    """All of them, also those that held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from jinja2 import Environment, StrictUndefined
 from orchestrator.census import paths_of
 from orchestrator.graph import Graph, graph_of
 from orchestrator.report.evidence import Evidence, LogTail
-from orchestrator.report.occasion import FailedTest
 from orchestrator.report.redact import printable
+from orchestrator.report.tried import TriedTest, place_of
 from orchestrator.report.troubles import TEST, Since, Trouble, clock_time
 from orchestrator.report.witness import judged
 from orchestrator.units import format_seconds
@@ -59,10 +59,11 @@ class _Figures:
 
 def all_troubles(evidence: Evidence) -> list[Trouble]:
     """What nodes lack, then the tests that did not hold."""
-    return [*evidence.troubles, *map(_of_test, evidence.occasion.tests)]
+    failed = [test for test in evidence.occasion.tests if not test.has_held]
+    return [*evidence.troubles, *map(_of_test, failed)]
 
 
-def _of_test(test: FailedTest) -> Trouble:
+def _of_test(test: TriedTest) -> Trouble:
     since = Since(test.at - test.seconds, test.at, "its first and its last try")
     return Trouble(test.title, TEST, f"expected {test.expected}; saw {test.seen}", since, "", "")
 
@@ -87,10 +88,7 @@ def render_page(evidence: Evidence) -> str:
             if first is not None and node == first.subject
         ],
         others=[(t.layer, t.subject, str(t.since), t.seen) for t in wrong[1 : MOST_ROWS + 1]],
-        tests=[
-            (t.title, t.expected, t.seen, clock_time(t.at), format_seconds(t.seconds))
-            for t in evidence.occasion.tests
-        ],
+        tests=[_tried(number, t) for number, t in enumerate(evidence.occasion.tests, 1)],
         figures=_figures(evidence),
         nodes=_nodes(evidence),
         paths=_paths(evidence)[:MOST_ROWS],
@@ -112,6 +110,19 @@ def render_page(evidence: Evidence) -> str:
         versions=list(evidence.versions.items()),
         day=day,
         printable=printable,
+    )
+
+
+def _tried(number: int, test: TriedTest) -> tuple[str, ...]:
+    place = place_of(number, test)
+    return (
+        test.title + (f" (round {test.round})" if test.round > 1 else ""),
+        "held" if test.has_held else "did not hold",
+        test.expected,
+        test.seen,
+        clock_time(test.at),
+        format_seconds(test.seconds),
+        ", ".join(f"{place}/{name}" for name in test.exhibits),
     )
 
 

@@ -117,6 +117,22 @@ def test_a_report_that_cannot_be_written_and_a_network_that_is_not_up(
     assert "no network is up" in down.stderr
 
 
+def test_a_report_that_is_asked_for_is_written_when_all_is_green(tested: Testnet) -> None:
+    out = tested.root / "green"
+    words = ("test", "-k", "dns", "--json", "--report", str(out))
+    result = tested.run(*words)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["report"] == str(out / "index.html")
+    said = json.loads((out / "report.json").read_text())
+    assert [(row["name"], row["held"]) for row in said["tests"]] == [
+        ("dns alice: A web", True),
+        ("dns alice: A nobody.loki", True),
+    ]
+    again = tested.run(*words)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert f"{out} is in the way: name a new or an empty directory" in again.stderr
+
+
 def test_rounds_end_with_the_first_that_fails_if_that_is_wanted(tested: Testnet) -> None:
     other = tested.root / "rounds.yaml"
     other.write_text(

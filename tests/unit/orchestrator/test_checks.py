@@ -19,6 +19,7 @@ from orchestrator.checks import (
     eventually,
     make,
 )
+from orchestrator.checks.verdict import LEFT_OUT, MOST_EXHIBIT_BYTES, failed, held
 from orchestrator.errors import CheckFailed
 from tests.unit.orchestrator.loopback import ADDRESSES, LoopbackBackend, Resolver, network, resolver
 
@@ -244,3 +245,14 @@ def test_eventually_holds_as_soon_as_it_does(net: tuple[Network, LoopbackBackend
 def test_a_network_that_is_not_up_has_no_checks() -> None:
     with pytest.raises(CheckFailed, match="the network is not up"):
         Network.of(LoopbackBackend())
+
+
+def test_exhibits_are_bounded_and_have_plain_names() -> None:
+    half = bytes(MOST_EXHIBIT_BYTES // 2)
+    verdict = held("e", "s", exhibits={"a.wav": half, "b.wav": half + b"1", "c.png": b"1"}, mos=4.4)
+    assert set(verdict.exhibits) == {"a.wav", "c.png", LEFT_OUT}
+    assert verdict.exhibits[LEFT_OUT] == f"b.wav: {len(half) + 1} bytes\n".encode()
+    assert (verdict.figures, held("e", "s").exhibits) == ({"mos": 4.4}, {})
+    for name in ("../x", "a/b", "", ".hidden"):
+        with pytest.raises(ValueError, match="no plain file name"):
+            failed("e", "s", exhibits={name: b""})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from orchestrator.readiness.layers import Judgement, Layer
 from orchestrator.report.evidence import Evidence, gather
 from orchestrator.report.folder import VARIABLE, place_for, summary, write_folder
 from orchestrator.report.history import history_of
-from orchestrator.report.occasion import FailedTest, Occasion, Subject
+from orchestrator.report.occasion import Occasion, Subject
 from orchestrator.report.page import render_page
 from orchestrator.report.redact import REMOVED, Redactor, key_values, token_values
+from orchestrator.report.tried import TriedTest, place_of, within_bounds
 from orchestrator.report.troubles import Act, Since, Traces, nobody_there, troubles
 from orchestrator.report.witness import Illness, Witness
 from tests.unit.orchestrator.people import address, observed, statuses
@@ -221,7 +223,15 @@ def test_no_key_token_or_path_id_is_in_any_file(
         f"2026-11-22T09:09:20.000Z info path.lost {words}\n"
         for words in (f"key={KEY[:32].hex()}", "path_id=c0ffee00", f"reason={TOKEN}", 'token: "x7"')
     )
-    test = FailedTest(f"http {TOKEN}", "200", f"Authorization: Bearer {TOKEN}", 1.0, 0.1)
+    test = TriedTest(
+        f"http {TOKEN}",
+        has_held=False,
+        expected="200",
+        seen=f"Authorization: Bearer {TOKEN}",
+        at=1.0,
+        seconds=0.1,
+        exhibits={"page.txt": f"token={TOKEN}".encode(), "key.json": KEY.hex().encode()},
+    )
     happened = Occasion("testnet test", f"token={TOKEN}", (), [test])
     page = write_folder(gathered(monkeypatch, places, log, said, happened), tmp_path / "out")
     texts = {path: path.read_text() for path in page.parent.rglob("*") if path.is_file()}
@@ -230,6 +240,35 @@ def test_no_key_token_or_path_id_is_in_any_file(
     assert texts[page].count(REMOVED) > 4
     assert "x7" not in texts[page]
     assert not list(page.parent.rglob("*.key"))
+
+
+def test_exhibits_are_files_and_those_of_failures_come_first(
+    monkeypatch: pytest.MonkeyPatch, places: Places, tmp_path: Path
+) -> None:
+    good = TriedTest("voip: alice → bob", True, "e", "s", 2.0, 1.0, figures={"mos": 4.4})
+    bad = TriedTest("the page", False, "e", "s", 3.0, 1.0)
+    tests = [
+        replace(good, exhibits={"heard.wav": b"RIFF" * 4, "bob.png": b"png"}),
+        replace(bad, exhibits={"page.png": b"12345678"}),
+    ]
+    happened = Occasion("testnet test", tests=tests)
+    page = write_folder(gathered(monkeypatch, places, occasion=happened), tmp_path / "out")
+    folder = page.parent / "exhibits"
+    assert (folder / "01-voip-alice-bob" / "heard.wav").read_bytes() == b"RIFF" * 4
+    assert (folder / "02-the-page" / "page.png").stat().st_mode & 0o777 == 0o600
+    said = json.loads((page.parent / "report.json").read_text())
+    assert [(row["name"], row["held"]) for row in said["tests"]] == [
+        ("voip: alice → bob", True),
+        ("the page", False),
+    ]
+    assert said["tests"][0]["exhibits"] == [
+        "exhibits/01-voip-alice-bob/heard.wav",
+        "exhibits/01-voip-alice-bob/bob.png",
+    ]
+    assert said["tests"][0]["figures"] == {"mos": 4.4}
+    assert said["troubles"][-1]["who"] == "the page"
+    assert [list(each.exhibits) for each in within_bounds(tests, most=20)] == [[], ["page.png"]]
+    assert place_of(3, replace(good, title="→")) == "exhibits/03-test"
 
 
 def test_values_of_secrets_are_found_where_they_are_kept(places: Places) -> None:
@@ -276,7 +315,7 @@ def test_nothing_hostile_gets_out_and_nothing_is_loaded(
     said = statuses()
     said["alice"]["services"]["default"]["paths"][0]["purpose"] = HOSTILE
     said["r3"]["links"][0]["state"] = HOSTILE
-    test = FailedTest(HOSTILE, HOSTILE, HOSTILE, 1.0, 0.1)
+    test = TriedTest(HOSTILE, False, HOSTILE, HOSTILE, 1.0, 0.1)
     missing = [Missing("r1", "control socket", HOSTILE, HOSTILE)]
     line = f"2026-11-22T09:09:20.000Z info path.lost {HOSTILE}\n{HOSTILE}\n"
     happened = Occasion("testnet test", HOSTILE, missing, [test])
