@@ -12,7 +12,8 @@ __all__ = ["junit"]
 
 def junit(network: str, results: Sequence[Result], seed: int | None = None) -> bytes:
     """One suite, one case a test and round; text is escaped by the serialiser."""
-    failures = sum(not result.held for result in results)
+    failures = sum(result.has_failed for result in results)
+    skipped = sum(result.held.verdict.is_skipped for result in results)
     seconds = sum(result.held.seconds for result in results)
     suite = ElementTree.Element(
         "testsuite",
@@ -20,7 +21,7 @@ def junit(network: str, results: Sequence[Result], seed: int | None = None) -> b
         tests=str(len(results)),
         failures=str(failures),
         errors="0",
-        skipped="0",
+        skipped=str(skipped),
         time=f"{seconds:.3f}",
     )
     if seed is not None:
@@ -36,7 +37,9 @@ def junit(network: str, results: Sequence[Result], seed: int | None = None) -> b
             time=f"{result.held.seconds:.3f}",
         )
         verdict = result.held.verdict
-        if not verdict:
+        if verdict.is_skipped:
+            ElementTree.SubElement(case, "skipped", message=verdict.seen)
+        elif not verdict:
             failure = ElementTree.SubElement(case, "failure", message=verdict.seen)
             failure.text = f"expected {verdict.expected}\nsaw      {verdict.seen}"
         else:

@@ -29,6 +29,11 @@ class Result:
     round: int = 1
     """Which time it was tried as a test of its own, from 1."""
 
+    @property
+    def has_failed(self) -> bool:
+        """It was tried and did not hold."""
+        return not self.held and not self.held.verdict.is_skipped
+
 
 def rounds(
     tests: Sequence[Expectation], repeat: int = 1, seed: int | None = None
@@ -57,7 +62,7 @@ def run_tests(
     for number, test in tests:
         result = Result(test, eventually(network, test.check, test.eventually), number)
         yield result
-        if fail_fast and not result.held:
+        if fail_fast and result.has_failed:
             return
 
 

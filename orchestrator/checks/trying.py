@@ -87,14 +87,17 @@ def _dispatch(network: Network, check: AnyCheck) -> Verdict:  # noqa: PLR0911 --
 def eventually(
     network: Network, check: AnyCheck, within_s: float | None, clock: Clock = time.monotonic
 ) -> Held:
-    """Try until it holds or the time is over, at least once; None: exactly once."""
+    """Try until it holds or the time is over, at least once; None: exactly once.
+
+    What cannot be tried here is not tried again.
+    """
     began = clock()
     tries = 0
     while True:
         tries += 1
         verdict = attempt(network, check)
         seconds = clock() - began
-        if verdict or within_s is None or seconds >= within_s:
+        if verdict or verdict.is_skipped or within_s is None or seconds >= within_s:
             return Held(verdict, seconds, tries)
         select.poll().poll(PAUSE_MS)
 

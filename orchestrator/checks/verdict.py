@@ -7,11 +7,12 @@ report takes them as they are.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["LEFT_OUT", "MOST_EXHIBIT_BYTES", "Verdict", "failed", "held"]
+__all__ = ["LEFT_OUT", "MOST_EXHIBIT_BYTES", "Verdict", "failed", "held", "missing"]
 
 LONGEST = 300
 """Characters of something seen that are worth reading."""
@@ -33,11 +34,15 @@ class Verdict:
     """Numbers that were measured on the way, with their unit in the name."""
     exhibits: Mapping[str, bytes] = field(default_factory=dict)
     """Files that show what was seen, by name: `bob.png`, `heard.wav`, `delays.series.json`."""
+    is_skipped: bool = False
+    """It was not tried: `seen` says what is missing on this machine and how to get it."""
 
     def __bool__(self) -> bool:
         return self.has_held
 
     def __str__(self) -> str:
+        if self.is_skipped:
+            return f"not tried: {self.seen}"
         return self.seen if self.has_held else f"expected {self.expected}; saw {self.seen}"
 
 
@@ -71,6 +76,18 @@ def _bounded(exhibits: Mapping[str, bytes]) -> Mapping[str, bytes]:
     if out:
         kept[LEFT_OUT] = "".join(out).encode()
     return kept
+
+
+def missing(expected: str, what: str, remedy: str) -> Verdict:
+    """It cannot be tried here; where CI is set, where everything is to be there, it failed.
+
+    Args:
+        expected: what would have been.
+        what: is missing.
+        remedy: the command that gets it.
+    """
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return Verdict(False, expected, f"{what}: {remedy}", is_skipped=not in_ci)
 
 
 def _short(text: str) -> str:

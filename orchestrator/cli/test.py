@@ -35,7 +35,7 @@ MOST_LOOKS = 20
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run them; exit code 1 if one did not hold, 2 if there is none."""
+    """Run them; exit code 1 if one that was tried did not hold, 2 if there is none."""
     tests = chosen_tests(_topology(arguments).tests, arguments.k)
     if arguments.list:
         return _list(tests, arguments.json)
@@ -49,20 +49,23 @@ def test(arguments: argparse.Namespace) -> int:
     reporter.look()
     planned = rounds(tests, arguments.repeat, arguments.seed)
     results, tried = _run(network, planned, arguments, reporter)
-    failures = sum(not result.held for result in results)
+    failures = sum(result.has_failed for result in results)
+    skipped = sum(result.held.verdict.is_skipped for result in results)
     if arguments.junit:
         Path(arguments.junit).write_bytes(junit(places.name, results, arguments.seed))
     unrun = len(planned) - len(results)
     if not arguments.json:
-        left = f", {unrun} not run" if unrun else ""
-        print(f"{len(results) - failures} of {len(results)} tests held{left}", flush=True)
+        held = len(results) - failures - skipped
+        rest = [f"{skipped} skipped"] if skipped else []
+        rest += [f"{unrun} not run"] if unrun else []
+        print(", ".join([f"{held} of {len(results)} tests held", *rest]), flush=True)
     is_asked_for = arguments.report is not None
     page = reporter.write(tests=tried) if failures or is_asked_for else None
     if arguments.json:
-        told: dict[str, Any] = {"not_run": unrun, "seed": arguments.seed}
+        told: dict[str, Any] = {"not_run": unrun, "skipped": skipped, "seed": arguments.seed}
         told["tests"] = [_as_data(result) for result in results]
         told["report"] = str(page) if page else None
-        passed = len(results) - failures
+        passed = len(results) - failures - skipped
         print_json({"name": places.name, "passed": passed, "failed": failures, **told})
     if is_asked_for and page is None:
         raise UsageError("the report that `--report` asks for could not be written: see above")
@@ -83,11 +86,12 @@ def _run(
     tried: list[TriedTest] = []
     failures = 0
     for result in run_tests(network, planned, arguments.fail_fast):
-        tried = within_bounds([*tried, _as_tried(result)])
+        if not result.held.verdict.is_skipped:
+            tried = within_bounds([*tried, _as_tried(result)])
         results.append(_without_exhibits(result))
         if not arguments.json:
             _print(result)
-        if not result.held:
+        if result.has_failed:
             failures += 1
             if failures <= MOST_LOOKS:
                 reporter.look()
@@ -169,6 +173,9 @@ def _check_free(directory: Path) -> None:
 
 def _print(result: Result) -> None:
     held, verdict = result.held, result.held.verdict
+    if verdict.is_skipped:
+        print(f"skip  {result.test.title}: {verdict.seen}", flush=True)
+        return
     word = "ok" if held else "FAIL"
     again = f", try {held.tries}" if held.tries > 1 else ""
     seconds = f"{format_seconds(held.seconds)}{again}"
@@ -188,6 +195,7 @@ def _as_data(result: Result) -> dict[str, Any]:
         "kind": result.test.kind,
         "round": result.round,
         "held": verdict.has_held,
+        "skipped": verdict.is_skipped,
         "expected": verdict.expected,
         "seen": verdict.seen,
         "figures": dict(verdict.figures),

@@ -19,7 +19,7 @@ from orchestrator.checks import (
     eventually,
     make,
 )
-from orchestrator.checks.verdict import LEFT_OUT, MOST_EXHIBIT_BYTES, failed, held
+from orchestrator.checks.verdict import LEFT_OUT, MOST_EXHIBIT_BYTES, failed, held, missing
 from orchestrator.errors import CheckFailed
 from tests.unit.orchestrator.loopback import ADDRESSES, LoopbackBackend, Resolver, network, resolver
 
@@ -234,6 +234,21 @@ def test_eventually_tries_until_it_holds_and_no_longer(
     twice = eventually(net[0], http(), 2.0, lambda: float(next(ticking)))
     assert (bool(twice), twice.tries, twice.seconds) == (False, 2, 2.0)
     assert "try 200 (try 2, 2.00 s)" in str(twice)
+
+
+def test_what_cannot_be_tried_here_is_not_tried_again(
+    net: tuple[Network, LoopbackBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(
+        "orchestrator.checks.trying.check_http", lambda *_: missing("a page", "no curl", "get it")
+    )
+    found = eventually(net[0], http(), 1000.0)
+    assert (bool(found), found.tries, str(found.verdict)) == (
+        False,
+        1,
+        "not tried: no curl: get it",
+    )
 
 
 def test_eventually_holds_as_soon_as_it_does(net: tuple[Network, LoopbackBackend]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from orchestrator.checklist import Expectation
 from orchestrator.checks import Held
 from orchestrator.checks.junit import junit
+from orchestrator.checks.needs import missing_needs
 from orchestrator.checks.suite import Result, chosen_tests, rounds
-from orchestrator.checks.verdict import failed, held
+from orchestrator.checks.verdict import failed, held, missing
 from orchestrator.errors import UsageError
 
 
@@ -76,6 +77,28 @@ def test_junit_has_a_case_for_each_and_the_reason_of_each_failure() -> None:
     failure = second.find("failure")
     assert failure is not None
     assert failure.text == "expected NOERROR\nsaw      SERVFAIL �<x>"
+
+
+def test_what_is_missing_is_skipped_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    result = Result(PAGE, Held(missing("a page", "no browser", "`get one`"), 0.1, 1))
+    suite = ElementTree.fromstring(junit("net", [result]))[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
+    assert [skip.get("message") for skip in suite.iter("skipped")] == ["no browser: `get one`"]
+    monkeypatch.setenv("CI", "true")
+    result = Result(PAGE, Held(missing("a page", "no browser", "`get one`"), 0.1, 1))
+    suite = ElementTree.fromstring(junit("net", [result]))[0]
+    assert (suite.get("failures"), suite.get("skipped")) == ("1", "0")
+
+
+def test_what_is_needed_is_named_with_the_command_that_gets_it() -> None:
+    assert missing_needs("x", {"sh": "dash"}, "voip", ["json"]) is None
+    found = missing_needs("x", {"sh": "dash", "no-such": "pack"}, "voip", ["no_such_module"])
+    assert found is not None
+    assert found.seen == (
+        "there is no program no-such, no Python module no_such_module here: `apt-get install "
+        "--no-install-recommends pack` and `pip install 'lokinet-testnet[voip]'`"
+    )
 
 
 def test_rounds_are_as_they_stand_or_shuffled_by_a_seed() -> None:
