@@ -244,6 +244,7 @@ class Network:
             return
         dead = self.outages.out(now)
         linked = {self.router_of(link) for link in self.links.by_key.values()}
+        linked.discard(None)  # clients: however many there are, they join no routers
         known = [contact.router for contact in self.book.fresh(now)]
         # A client's other links come from its guards, when it builds paths: one is enough here.
         wanted = self._min_links if self.own is not None else 1
