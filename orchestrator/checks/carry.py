@@ -8,9 +8,12 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 
 from orchestrator.checklist import ThroughputCheck
+from orchestrator.checks.exhibits import series
 from orchestrator.checks.network import Network
 from orchestrator.checks.verdict import Verdict, failed, held
 from orchestrator.errors import CheckFailed
@@ -20,6 +23,8 @@ __all__ = ["check_throughput"]
 
 CONNECT_S = 10.0
 BLOCK_BYTES = 1 << 18
+SAMPLE_S = 0.1
+"""One point of the series: short enough for a stall of a few packets' timeouts to be seen."""
 
 
 def check_throughput(network: Network, check: ThroughputCheck) -> Verdict:
@@ -41,24 +46,46 @@ def check_throughput(network: Network, check: ThroughputCheck) -> Verdict:
         except TimeoutError:
             raise CheckFailed(f"{check.from_} got no connection to {check.to}") from None
         sender, receiver = (far, near) if check.reverse else (near, far)
-        size, seconds = _carry(sender, receiver, check.for_)
+        arrived = _carry(sender, receiver, check.for_)
+    seconds, size = arrived[-1]
     rate = size * 8 / seconds
     seen = f"{format_rate(rate)} ({size} bytes in {format_seconds(seconds)})"
     verdict = held if rate >= check.at_least else failed
-    return verdict(expected, seen, bits_per_second=rate)
+    way = f"{ends[0]} → {ends[1]}"
+    exhibit = series("throughput", "s", "Mbit/s", {way: _rates(arrived)})
+    exhibits = {"throughput.series.json": exhibit}
+    return verdict(expected, seen, exhibits=exhibits, bits_per_second=rate)
 
 
-def _carry(sender: socket.socket, receiver: socket.socket, seconds: float) -> tuple[int, float]:
-    """Bytes that arrived, and from the first send to the last look."""
+def _rates(arrived: Sequence[tuple[float, int]]) -> list[tuple[float, float]]:
+    """Mbit/s between two samples, at the end of each; the last takes in one just before it."""
+    *samples, last = arrived
+    if samples and last[0] - samples[-1][0] < SAMPLE_S / 2:
+        samples.pop()
+    return [
+        (later, (after - before) * 8 / 1e6 / (later - earlier))
+        for (earlier, before), (later, after) in pairwise([(0.0, 0), *samples, last])
+    ]
+
+
+def _carry(
+    sender: socket.socket, receiver: socket.socket, seconds: float
+) -> list[tuple[float, int]]:
+    """Bytes that arrived until then, about every SAMPLE_S; the last is all, after the last look."""
     block, room, size = bytes(BLOCK_BYTES), bytearray(BLOCK_BYTES), 0
     for end in (sender, receiver):
         end.setblocking(False)
     poll = select.poll()
     poll.register(sender, select.POLLOUT)
     poll.register(receiver, select.POLLIN)
+    arrived: list[tuple[float, int]] = []
     began = time.monotonic()
-    while (now := time.monotonic()) < began + seconds:
-        for descriptor, _ in poll.poll((began + seconds - now) * 1000 + 1):
+    while (past := time.monotonic() - began) < seconds:
+        due = (arrived[-1][0] if arrived else 0.0) + SAMPLE_S
+        if past >= due:
+            arrived.append((past, size))
+            continue
+        for descriptor, _ in poll.poll((min(due, seconds) - past) * 1000 + 1):
             if descriptor == sender.fileno():
                 sender.send(block)
                 continue
@@ -66,4 +93,5 @@ def _carry(sender: socket.socket, receiver: socket.socket, seconds: float) -> tu
             if got == 0:
                 raise CheckFailed(f"the connection ended after {size} bytes")
             size += got
-    return size, time.monotonic() - began
+    arrived.append((time.monotonic() - began, size))
+    return arrived

@@ -1,8 +1,8 @@
 """The page: one HTML file that loads nothing, runs nothing and says first what is wrong.
 
 Rules: jinja2 with autoescape on and undefined names refused; `safe` are the style and the drawings,
-which are serialised elements. A policy in the page forbids everything but its own style, should an
-escape ever be missing.
+which are serialised elements. A policy in the page forbids everything but its own style and the
+pictures and sounds that are within it, should an escape ever be missing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from jinja2 import Environment, StrictUndefined
 
 from orchestrator.census import paths_of
 from orchestrator.graph import Graph, graph_of
+from orchestrator.pictures import COLOURS
+from orchestrator.report import plots
 from orchestrator.report.evidence import Evidence, LogTail
+from orchestrator.report.exhibits import shown_exhibits
 from orchestrator.report.redact import printable
-from orchestrator.report.tried import TriedTest, place_of
+from orchestrator.report.tried import TriedTest
 from orchestrator.report.troubles import TEST, Since, Trouble, clock_time
 from orchestrator.report.witness import judged
 from orchestrator.units import format_seconds
@@ -34,7 +37,10 @@ MOST_DRAWN_LINKS = 3000
 LINES_OF_A_LOG = 40
 MOST_LOGS = 60
 MOST_ROWS = 500
-POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'sha256-{}'; img-src data:; media-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
 OWN_STYLE = """
 body { max-width: 78rem } header h2 { font-size: 1rem } td { overflow-wrap: anywhere }
 pre { overflow-x: auto; background: #f6f6f6; padding: .5rem; font-size: 13px }
@@ -44,6 +50,8 @@ header dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.
 header dt { color: #666 } header dd { margin: 0; overflow-wrap: anywhere }
 header.bad #layer, header.bad #node, header.bad #since { font-size: 1.35rem; color: #b3261e }
 .figures { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem } figure { margin: 0 }
+figure img { max-width: 100%; border: 1px solid #ddd } figcaption { color: #555; font-size: 13px }
+.tests td:nth-child(2), .tests td:nth-child(5), .tests td:nth-child(6) { white-space: nowrap }
 """.strip()
 
 
@@ -54,7 +62,8 @@ class _Figures:
     underlay: str
     overlay: str
     links: int
-    ways: int
+    ways: list[tuple[str, str]]
+    """Of each its colour, and whom it leads through."""
 
 
 def all_troubles(evidence: Evidence) -> list[Trouble]:
@@ -72,7 +81,7 @@ def render_page(evidence: Evidence) -> str:
     """The whole file."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     source = files("orchestrator.report").joinpath("page.html").read_text(encoding="utf-8")
-    style = f"{STYLE}\n{OWN_STYLE}"
+    style = f"{STYLE}\n{plots.STYLE}\n{OWN_STYLE}"
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     wrong = all_troubles(evidence)
     first = wrong[0] if wrong else None
@@ -88,7 +97,8 @@ def render_page(evidence: Evidence) -> str:
             if first is not None and node == first.subject
         ],
         others=[(t.layer, t.subject, str(t.since), t.seen) for t in wrong[1 : MOST_ROWS + 1]],
-        tests=[_tried(number, t) for number, t in enumerate(evidence.occasion.tests, 1)],
+        tests=[_tried(test) for test in evidence.occasion.tests],
+        exhibits=shown_exhibits(evidence.occasion.tests),
         figures=_figures(evidence),
         nodes=_nodes(evidence),
         paths=_paths(evidence)[:MOST_ROWS],
@@ -113,8 +123,7 @@ def render_page(evidence: Evidence) -> str:
     )
 
 
-def _tried(number: int, test: TriedTest) -> tuple[str, ...]:
-    place = place_of(number, test)
+def _tried(test: TriedTest) -> tuple[str, ...]:
     return (
         test.title + (f" (round {test.round})" if test.round > 1 else ""),
         "held" if test.has_held else "did not hold",
@@ -122,8 +131,12 @@ def _tried(number: int, test: TriedTest) -> tuple[str, ...]:
         test.seen,
         clock_time(test.at),
         format_seconds(test.seconds),
-        ", ".join(f"{place}/{name}" for name in test.exhibits),
+        ", ".join(f"{name} {_shown(value)}" for name, value in test.figures.items()),
     )
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
 
 
 def day(instant: float) -> str:
@@ -142,7 +155,11 @@ def _figures(evidence: Evidence) -> _Figures | None:
         element = drawing(graph, underlay, overlay)
         return ElementTree.tostring(element, encoding="unicode", method="html")
 
-    return _Figures(drawn(True, False), drawn(False, True), len(graph.links), len(graph.ways))
+    ways = [
+        (COLOURS[number % len(COLOURS)], f"{way.sender} → {way.through} → {way.receiver}")
+        for number, way in enumerate(graph.ways)
+    ]
+    return _Figures(drawn(True, False), drawn(False, True), len(graph.links), ways)
 
 
 def _nodes(evidence: Evidence) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.checks.exhibits import series
 from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import Missing, UsageError
@@ -254,6 +255,10 @@ def test_exhibits_are_files_and_those_of_failures_come_first(
     happened = Occasion("testnet test", tests=tests)
     page = write_folder(gathered(monkeypatch, places, occasion=happened), tmp_path / "out")
     folder = page.parent / "exhibits"
+    text = page.read_text()
+    assert "1 of 2 tests held." in text
+    assert "mos 4.4" in text
+    assert '<audio controls src="data:audio/wav;base64,UklGR' in text
     assert (folder / "01-voip-alice-bob" / "heard.wav").read_bytes() == b"RIFF" * 4
     assert (folder / "02-the-page" / "page.png").stat().st_mode & 0o777 == 0o600
     said = json.loads((page.parent / "report.json").read_text())
@@ -315,19 +320,29 @@ def test_nothing_hostile_gets_out_and_nothing_is_loaded(
     said = statuses()
     said["alice"]["services"]["default"]["paths"][0]["purpose"] = HOSTILE
     said["r3"]["links"][0]["state"] = HOSTILE
-    test = TriedTest(HOSTILE, False, HOSTILE, HOSTILE, 1.0, 0.1)
+    lines = {HOSTILE: [(0.0, 0.0), (1.0, 1.0)]}
+    exhibits = {
+        "a.series.json": series(HOSTILE, HOSTILE, HOSTILE, lines),
+        "b.series.json": HOSTILE.encode(),
+        "c.png": b"\x89PNG\r\n\x1a\n" + HOSTILE.encode(),
+        "d.txt": HOSTILE.encode(),
+    }
+    test = TriedTest(HOSTILE, False, HOSTILE, HOSTILE, 1.0, 0.1, exhibits=exhibits)
     missing = [Missing("r1", "control socket", HOSTILE, HOSTILE)]
     line = f"2026-11-22T09:09:20.000Z info path.lost {HOSTILE}\n{HOSTILE}\n"
     happened = Occasion("testnet test", HOSTILE, missing, [test])
     text = render_page(gathered(monkeypatch, places, line, said, happened))
     page = Page(text)
-    assert not page.tags & {"script", "img", "iframe", "link", "object", "form", "a", "base"}
-    assert page.active == []
+    assert not page.tags & {"script", "iframe", "link", "object", "form", "a", "base"}
+    assert [(tag, value[:26]) for tag, value in page.active] == [
+        ("img", "src=data:image/png;base64,")
+    ]
     assert page.policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert page.policy.split("; ")[2:4] == ["img-src data:", "media-src data:"]
     assert text.count("&lt;script&gt;") >= 6
     assert "\x1b" not in text
     assert "\u202e" not in text
-    assert {"svg", "dl", "table"} <= page.tags
+    assert {"svg", "polyline", "dl", "table"} <= page.tags
 
 
 def test_logs_are_bounded_and_no_link_is_followed(
