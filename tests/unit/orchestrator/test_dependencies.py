@@ -37,8 +37,27 @@ def required(extra: str | None = None) -> set[str]:
 def test_every_dependency_is_imported_and_every_import_is_a_dependency() -> None:
     own = {"lokinet_node", "orchestrator", "pydantic_core"}  # the last is half of pydantic
     foreign = (imported("lokinet_node") | imported("orchestrator")) - own - sys.stdlib_module_names
-    named = required() | required("pytest")  # the plugin is for who has pytest
-    assert {IMPORTED_AS.get(name, name) for name in named} == foreign
+    named = required() | required("pytest") | required("voip")  # who has an extra has its part
+    # av comes with the next part of voice/
+    assert {IMPORTED_AS.get(name, name) for name in named} - {"av"} == foreign - {"av"}
+
+
+def test_without_the_extra_nothing_but_calls_is_missing() -> None:
+    """Only voice/ needs what `voip` brings, and nobody imports it before a call is made."""
+    extra = {IMPORTED_AS.get(name, name) for name in required("voip")}
+    for path in (ROOT / "orchestrator").rglob("*.py"):
+        if path.parent.name == "voice":
+            continue
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.Import):
+                words = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                words = [node.module or ""]
+            else:
+                continue
+            for word in words:
+                assert word.partition(".")[0] not in extra, path
+                assert not word.startswith("orchestrator.voice"), path
 
 
 def test_only_the_plugin_imports_what_only_it_requires() -> None:
