@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from orchestrator.models import Port, Strict
+from orchestrator.models import Port, Rate, Seconds, Size, Strict
 
 __all__ = [
     "AiosmtpdApp",
@@ -24,15 +24,33 @@ __all__ = [
 
 ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-zA-Z0-9._:/@-]{0,254}$")]
 
+MadeSize = Annotated[Size, Field(le=10**10)]
+MadeSeconds = Annotated[Seconds, Field(ge=1, le=600)]
+MadeRate = Annotated[Rate, Field(ge=8)]
+
 
 class NginxApp(Strict):
-    """The distribution's nginx, serving one page and whatever is put beside it."""
+    """The distribution's nginx, serving one page and whatever is put beside it.
+
+    What it serves besides is made on this machine when the network comes up.
+    """
 
     kind: Literal["nginx"]
     port: Port = 80
     """Where it listens."""
     page: str | None = None
     """Text of its first page; without it one that says whose it is."""
+    tls: Annotated[Port | None, Field(examples=[443])] = None
+    """Where it speaks TLS and HTTP/2 as well. Its certificate, signed by itself for its address and
+    its bought names, is at `/certificate.pem`."""
+    file: Annotated[MadeSize | None, Field(examples=["100 MB"])] = None
+    """Size of `/file.bin`: bytes that do not compress, the same for each file of that size."""
+    video: Annotated[MadeSeconds | None, Field(examples=["20s"])] = None
+    """Length of a film by ffmpeg: `/video/index.m3u8` (HLS) and `/video/video.mp4`."""
+    websocket: bool = False
+    """`/echo` answers each message of a WebSocket with the same."""
+    rate: Annotated[MadeRate | None, Field(examples=["1 Mbit/s"])] = None
+    """The most it sends for each request; without it as fast as it goes."""
 
 
 class MumbleApp(Strict):

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from orchestrator.content import described
 from orchestrator.ops import NodeSpec, ProcessSpec
 
 __all__ = ["changes", "files_of", "fingerprint", "process_fingerprint"]
@@ -23,8 +24,10 @@ def fingerprint(parts: Mapping[str, object]) -> str:
 
 
 def process_fingerprint(spec: NodeSpec, process: ProcessSpec) -> str:
-    """Of one program: its command line, the files it reads, and its image if it is of one."""
+    """Of one program: its command line, files and content, and its image if it is of one."""
     parts: dict[str, object] = {"command line": process.argv, **files_of(spec, process)}
+    if process.content:
+        parts["content"] = [described(content) for content in process.content]
     if process.image is not None:
         parts["image"] = process.image.number
     return fingerprint(parts)

@@ -12,9 +12,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from orchestrator.units import DURATION_PATTERN, RATE_PATTERN, parse_duration, parse_rate
+from orchestrator.units import (
+    DURATION_PATTERN,
+    RATE_PATTERN,
+    SIZE_PATTERN,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
-__all__ = ["HostName", "Name", "Parameter", "Port", "Rate", "Seconds", "Strict"]
+__all__ = ["HostName", "Name", "Parameter", "Port", "Rate", "Seconds", "Size", "Strict"]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9_-]{1,63}(\.[a-zA-Z0-9_-]{1,63})*")
@@ -60,6 +67,12 @@ def _rate(value: object) -> float:
     return parse_rate(value)
 
 
+def _size(value: object) -> int:
+    if not isinstance(value, str):
+        raise ValueError("must be a size with its unit, for example 100 MB")
+    return parse_size(value)
+
+
 def _host_name(text: str) -> str:
     if not HOST_NAME.fullmatch(text):
         raise ValueError("must be a name such as web.loki, or that of a node")
@@ -83,3 +96,8 @@ Rate = Annotated[
     BeforeValidator(_rate, json_schema_input_type=Annotated[str, Field(pattern=RATE_PATTERN)]),
 ]
 """Bits per second; written with a unit."""
+Size = Annotated[
+    int,
+    BeforeValidator(_size, json_schema_input_type=Annotated[str, Field(pattern=SIZE_PATTERN)]),
+]
+"""Bytes; written with a unit."""

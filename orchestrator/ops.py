@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator.content import Content
 from orchestrator.registry import ObservedRegistry, RegisterRouters, Registry, SettleNames
 
 __all__ = [
@@ -87,6 +88,8 @@ class ProcessSpec:
     """Which of its node's files it reads when it starts; a folder stands for all in it."""
     writes: tuple[str, ...] = ()
     """Folders in its node's directory into which it writes after it dropped its rights."""
+    content: tuple[Content, ...] = ()
+    """What is made on this machine before it starts, where it is not there yet."""
     umask: int = 0o077
     """What it writes is its own, unless it is an application that may drop its rights."""
     image: Image | None = None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from orchestrator.errors import HostUnfit
 from orchestrator.findings import Finding, Verdict, fatal, ok
 
-__all__ = ["check_host", "check_proc", "essentials"]
+__all__ = ["check_host", "check_proc", "check_programs", "essentials"]
 
 TUN = "/dev/net/tun"
 PACKAGES = {
@@ -27,6 +27,8 @@ PACKAGES = {
     "dnsmasq": "dnsmasq-base",
     "aiosmtpd": "python3-aiosmtpd",
     "murmurd": "mumble-server",
+    "ffmpeg": "ffmpeg",
+    "/usr/bin/python3": "python3-websockets",
 }
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs of nodes are looked for: the PATH they are given."""
@@ -47,6 +49,11 @@ def check_host(programs: Iterable[str]) -> None:
         programs: what the topology starts, by the first word of each command line.
     """
     _refuse(essentials(programs))
+
+
+def check_programs(programs: Iterable[str]) -> None:
+    """Raise HostUnfit for the first program that is missing."""
+    _refuse([_program(program) for program in programs])
 
 
 def essentials(programs: Iterable[str], opener: Opener = os.open) -> list[Finding]:

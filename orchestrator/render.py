@@ -20,13 +20,7 @@ from orchestrator.groups import (
     ServiceGroup,
 )
 from orchestrator.ops import NODE_PROCESS, Desired, Image, KeyRequest, NodeSpec, ProcessSpec
-from orchestrator.render_apps import (
-    command_process,
-    mumble_files,
-    mumble_process,
-    nginx_files,
-    nginx_process,
-)
+from orchestrator.render_apps import command_process, mumble_files, mumble_process
 from orchestrator.render_chain import chain_node, lokid_section, registry_of
 from orchestrator.render_clearnet import EXIT_IFNAME, exit_rules, server_node
 from orchestrator.render_exits import (
@@ -37,6 +31,7 @@ from orchestrator.render_exits import (
     upstream_of,
 )
 from orchestrator.render_images import in_images
+from orchestrator.render_nginx import nginx_parts
 from orchestrator.topology import Member, Topology, members
 
 __all__ = ["render"]
@@ -120,9 +115,12 @@ def _node(
         app = node.group.app
         log = str(directory / f"{app.kind}.log")
         if isinstance(app, NginxApp):
-            files |= nginx_files(app, node.name, one_id)
-            shared.append(("nginx", "nginx"))
-            processes.append(nginx_process(app, log))
+            bought = [name for name, bid in topology.names.items() if bid.to == node.name]
+            identity = str(directory / "service.key")
+            parts = nginx_parts(app, node.name, directory, one_id, bought, identity)
+            files |= parts.files
+            shared += parts.shared
+            processes += parts.processes
         elif isinstance(app, MumbleApp):
             files |= mumble_files(app, node.name, one_id)
             shared.append(("mumble", "mumble"))

@@ -1,24 +1,14 @@
-"""What applications become: a configuration where there is one, and a command line.
+"""What applications become: files where they read some, and a command line; nginx by itself.
 
 They know nothing of Lokinet, and write nowhere but in folders of their own.
 """
 
 from __future__ import annotations
 
-import html
-
-from orchestrator.applications import CommandApp, MumbleApp, NginxApp
+from orchestrator.applications import CommandApp, MumbleApp
 from orchestrator.ops import ProcessSpec
 
-__all__ = [
-    "SHARED",
-    "UMASK",
-    "command_process",
-    "mumble_files",
-    "mumble_process",
-    "nginx_files",
-    "nginx_process",
-]
+__all__ = ["SHARED", "UMASK", "command_process", "mumble_files", "mumble_process"]
 
 UMASK = 0o022
 """Of applications: everybody's usual one."""
@@ -27,43 +17,6 @@ SHARED = "/run/testnet"
 MUMBLE_BITS_PER_SECOND = 130_000
 """For each who speaks, overhead included. murmurd drops voice above it without a word: this is more
 than clients send at their best quality."""
-
-
-def nginx_files(app: NginxApp, node: str, one_id: bool) -> dict[str, str]:
-    """A configuration that writes nowhere but in its own directory, and the page."""
-    here = f"{SHARED}/nginx"
-    temporary = "".join(
-        f"    {kind}_temp_path {here}/tmp/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    # Where one id is mapped there is nobody else to become: workers stay what the master is.
-    user = "root" if one_id else "www-data"
-    config = (
-        f"user {user};\ndaemon off;\nworker_processes 1;\n"
-        f"pid {here}/nginx.pid;\nerror_log stderr;\n"
-        "events { worker_connections 256; }\n"
-        "http {\n"
-        "    include /etc/nginx/mime.types;\n"
-        f"    access_log {here}/access.log;\n"
-        f"{temporary}"
-        "    sendfile on;\n"
-        "    server {\n"
-        f"        listen {app.port};\n"
-        f"        root {here}/www;\n"
-        "    }\n"
-        "}\n"
-    )
-    page = app.page
-    if page is None:
-        title = html.escape(node)
-        page = f"<!doctype html>\n<title>{title}</title>\n<h1>It works: {title}</h1>\n"
-    return {"nginx/nginx.conf": config, "nginx/www/index.html": page, "nginx/tmp/.keep": ""}
-
-
-def nginx_process(app: NginxApp, log: str) -> ProcessSpec:
-    """Stock nginx; `-e` keeps it off its compiled-in log file from the start."""
-    argv = ("nginx", "-e", "stderr", "-c", f"{SHARED}/nginx/nginx.conf")
-    return ProcessSpec("nginx", argv, log, port=app.port, fetch="/", files=("nginx",), umask=UMASK)
 
 
 def mumble_files(app: MumbleApp, node: str, one_id: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ repeats what the node itself does not let through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
 from orchestrator.applications import AiosmtpdApp, DnsmasqApp, NginxApp
@@ -14,7 +14,8 @@ from orchestrator.directories import Places
 from orchestrator.fingerprints import fingerprint
 from orchestrator.groups import ServerGroup
 from orchestrator.ops import CLEARNET_PREFIX_LENGTH, NodeSpec, ProcessSpec
-from orchestrator.render_apps import UMASK, command_process, nginx_files, nginx_process
+from orchestrator.render_apps import UMASK, command_process
+from orchestrator.render_nginx import nginx_parts
 from orchestrator.topology import Member
 
 __all__ = ["EXIT_IFNAME", "exit_rules", "server_node"]
@@ -43,19 +44,20 @@ def server_node(
     """A node with one program on the clearnet."""
     directory, app = places.node(node.name), group.app
     log = str(directory / f"{app.kind}.log")
-    files: dict[str, str] = {}
-    shared: list[tuple[str, str]] = []
+    files: Mapping[str, str] = {}
+    shared: tuple[tuple[str, str], ...] = ()
+    processes: tuple[ProcessSpec, ...]
     if isinstance(app, NginxApp):
-        files = nginx_files(app, node.name, one_id)
-        shared.append(("nginx", "nginx"))
-        process = nginx_process(app, log)
+        parts = nginx_parts(app, node.name, directory, one_id, (f"{node.name}.test", node.address))
+        files, shared, processes = parts.files, parts.shared, parts.processes
     elif isinstance(app, DnsmasqApp):
-        process = ProcessSpec(app.kind, _dnsmasq(node, servers), log, port=DNS_PORT, umask=UMASK)
+        argv = _dnsmasq(node, servers)
+        processes = (ProcessSpec(app.kind, argv, log, port=DNS_PORT, umask=UMASK),)
     elif isinstance(app, AiosmtpdApp):
         argv = ("aiosmtpd", "-n", "-l", f"{node.address}:{app.port}")
-        process = ProcessSpec(app.kind, argv, log, port=app.port, umask=UMASK)
+        processes = (ProcessSpec(app.kind, argv, log, port=app.port, umask=UMASK),)
     else:
-        process = command_process(app, log)
+        processes = (command_process(app, log),)
     return NodeSpec(
         name=node.name,
         role="server",
@@ -63,8 +65,8 @@ def server_node(
         directory=str(directory),
         control=str(places.control(node.name)),
         files=files,
-        shared=tuple(shared),
-        processes=(process,),
+        shared=shared,
+        processes=processes,
         resolver=NO_RESOLVER,
         fingerprint=fingerprint(
             {

@@ -82,7 +82,8 @@ def resolver_text() -> str:
 def compose_data(topology: Topology, context: str) -> dict[str, Any]:
     """The same as values: what a program would read from the file.
 
-    Raises UsageError for a clearnet: an exit's packet filter is set from outside of its containers.
+    Raises UsageError for a clearnet, as an exit's packet filter is set from outside of its
+    containers, and for content that is made on the machine.
     """
     there = [name for name, group in topology.nodes.items() if isinstance(group, OnClearnet)]
     if there:
@@ -91,6 +92,12 @@ def compose_data(topology: Topology, context: str) -> dict[str, Any]:
             "set the exits' packet filter: `testnet up --backend docker` brings them up"
         )
     desired = render(topology, PLACES, "python", image_of=lambda word: Image(word, ""))
+    made = [spec.name for spec in desired.nodes for process in spec.processes if process.content]
+    if made:
+        raise UsageError(
+            f"{', '.join(made)}: a compose file cannot have tls, file and video, as nobody would "
+            "make them: `testnet up --backend docker` brings it up"
+        )
     build = _Build(context)
     services = {KEYS: _keys_job(desired, build)}
     for spec in desired.nodes:
@@ -187,7 +194,7 @@ def _application(spec: NodeSpec, process: ProcessSpec, build: _Build) -> Service
     shared = [
         _volume(_shared_volume(spec, name), f"{SHARED}/{name}")
         for folder, name in spec.shared
-        if folder in process.files
+        if any(PurePosixPath(path).parts[0] == folder for path in process.files)
     ]
     return {
         **build.image(process.image.name),

@@ -15,12 +15,13 @@ __all__ = ["APPLICATION_IMAGES", "in_images"]
 
 APPLICATION_IMAGES = {
     "nginx": "web",
+    "websocket": "web",
     "command": "tools",
     "dnsmasq": "clearnet",
     "aiosmtpd": "clearnet",
     "mumble": "voip",
 }
-"""By the application's kind."""
+"""By the application's kind, or the name of a program beside it."""
 
 
 def in_images(spec: NodeSpec, node: Member, image_of: Callable[[str], Image | None]) -> NodeSpec:

@@ -1,4 +1,4 @@
-"""Durations and rates as people write them (`60s`, `250ms`, `10 Mbit/s`) and as they are shown."""
+"""Durations, rates and sizes as people write them (`60s`, `10 Mbit/s`, `100 MB`), and as shown."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import re
 __all__ = [
     "DURATION_PATTERN",
     "RATE_PATTERN",
+    "SIZE_PATTERN",
     "format_rate",
     "format_seconds",
     "parse_duration",
     "parse_rate",
+    "parse_size",
 ]
 
 SECONDS_PER_UNIT = {
@@ -27,6 +29,10 @@ DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(" + "|".join(SECONDS_PER_UNIT) + r")\s*$
 BITS_PER_UNIT = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
 RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?bit/s)")
 RATE_PATTERN = r"^\s*\d+(\.\d+)?\s*[kMG]?bit/s\s*$"
+
+BYTES_PER_UNIT = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+SIZE = re.compile(r"(\d+)\s*([kMG]?B)")
+SIZE_PATTERN = r"^\s*\d+\s*[kMG]?B\s*$"
 
 
 def parse_duration(text: str) -> float:
@@ -65,3 +71,12 @@ def format_rate(bits_per_second: float) -> str:
         if bits_per_second >= size:
             return f"{bits_per_second / size:.3g} {unit}"
     return f"{bits_per_second:.3g} bit/s"
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a whole number with its unit (1 MB is 10^6); raises ValueError, also for 0."""
+    match = SIZE.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        units = ", ".join(BYTES_PER_UNIT)
+        raise ValueError(f"{text!r} is not a size: write a whole number and one of {units}")
+    return int(match[1]) * BYTES_PER_UNIT[match[2]]

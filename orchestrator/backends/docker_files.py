@@ -19,6 +19,7 @@ from orchestrator.backends.docker_containers import (
 )
 from orchestrator.backends.docker_gate import Gate
 from orchestrator.backends.files import make_private, make_shared, write_files
+from orchestrator.backends.making import make_content
 from orchestrator.errors import Leftovers
 from orchestrator.ops import NodeSpec, StartProcess
 
@@ -51,6 +52,7 @@ def furnish_program(ground: Ground, op: StartProcess, take_back: TakeBack) -> No
     assert spec is not None
     directory = Path(spec.directory)
     write_files(directory, op.files, op.shared)
+    make_content(directory, process.content)
     is_node = is_node_program(process)
     if is_node:
         extras = ground.extras(spec.name)

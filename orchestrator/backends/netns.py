@@ -29,6 +29,7 @@ from orchestrator.backends.files import (
 )
 from orchestrator.backends.guests import guard_of
 from orchestrator.backends.keys import PACKAGE_ROOT, create_keys
+from orchestrator.backends.making import make_content
 from orchestrator.control import connected
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, HostUnfit, OperatorError
@@ -268,6 +269,7 @@ class NetnsBackend:
     def _start(self, op: StartProcess) -> None:
         process, directory = op.process, self.places.node(op.node)
         write_files(directory, op.files, op.shared)
+        make_content(directory, process.content)
         open_to_all(directory, process.writes)
         self._ask(
             {

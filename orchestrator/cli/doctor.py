@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from orchestrator.applications import AnyApp, CommandApp, MumbleApp
+from orchestrator.applications import AnyApp, CommandApp, MumbleApp, NginxApp
 from orchestrator.capacity import Demand, Supply
 from orchestrator.choice import VARIABLE, asked_for
 from orchestrator.cli.output import print_json, print_table, tell
@@ -81,6 +81,8 @@ def _programs(topology: Topology) -> list[str]:
         elif isinstance(group, ServiceGroup | ServerGroup) and group.app is not None:
             app = group.app
             programs.add(_program_of(app))
+            if isinstance(app, NginxApp) and app.video is not None:
+                programs.add("ffmpeg")
     return sorted(programs)
 
 

@@ -16,6 +16,7 @@ from orchestrator.choice import (
     user_problem,
 )
 from orchestrator.cli.output import tell
+from orchestrator.content import Film
 from orchestrator.definition import Definition
 from orchestrator.directories import Places
 from orchestrator.errors import HostUnfit, UsageError
@@ -23,7 +24,7 @@ from orchestrator.findings import Machine, Verdict
 from orchestrator.groups import OnClearnet
 from orchestrator.homes import Home
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Desired
-from orchestrator.preflight import check_host, check_proc, essentials
+from orchestrator.preflight import check_host, check_proc, check_programs, essentials
 from orchestrator.render import render
 from orchestrator.scaling import topology_of
 from orchestrator.topology import Topology
@@ -76,8 +77,10 @@ def check_home(home: Home, desired: Desired) -> None:
         check_host(programs_of(desired))
         if choose_maps().one_id:
             tell("only one user id can be mapped: applications run as root of their namespace")
-    elif problem := engine_problem():
-        raise HostUnfit(problem)
+    else:
+        if problem := engine_problem():
+            raise HostUnfit(problem)
+        check_programs(makers_of(desired))
     routers = sum(node.role == "router" for node in desired.nodes)
     demand = Demand(routers, len(desired.nodes) - routers)
     if warning := neighbour_warning(demand, Machine()):
@@ -94,7 +97,19 @@ def programs_of(desired: Desired) -> list[str]:
     }
     if any(node.rules for node in desired.nodes):
         applications.add("nft")
-    return sorted({*applications, "curl"})
+    return sorted({*applications, *makers_of(desired), "curl"})
+
+
+def makers_of(desired: Desired) -> list[str]:
+    """What this machine makes content with, wherever the nodes are."""
+    films = (
+        content
+        for node in desired.nodes
+        for process in node.processes
+        for content in process.content
+        if isinstance(content, Film)
+    )
+    return ["ffmpeg"] if any(films) else []
 
 
 def desired_in(definition: Definition, places: Places, home: Home) -> Desired:

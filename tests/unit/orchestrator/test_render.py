@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lokinet_node.node.config import Config, Role, Source, Surroundings, parse_config
+from orchestrator.content import Certificate, Film, NoiseFile
 from orchestrator.directories import Places
 from orchestrator.fingerprints import changes, process_fingerprint
 from orchestrator.load import find_topology, load, parse
@@ -177,3 +178,39 @@ def test_fingerprints_change_with_what_they_are_of_and_only_then() -> None:
     assert changes(program(three["a"]), program(four["a"])) == "lokinet.ini changed"
     assert program(three["r-1"]) == program(four["r-1"])
     assert three["a"].fingerprint == four["a"].fingerprint
+
+
+def test_what_an_nginx_serves_besides_its_page_is_made_before_it_starts() -> None:
+    app = "{kind: nginx, tls: 443, file: 2 MB, video: 3s, websocket: true, rate: 800 kbit/s}"
+    spec = rendered(
+        f"{ONE_SERVICE % app}  c: {{role: chain}}\nnames: {{web.loki: w, x.loki: w}}\n"
+    )["w"]
+    node, websocket, nginx = spec.processes
+    assert (websocket.name, node.content, websocket.content) == ("websocket", (), ())
+    assert nginx.content == (
+        Certificate(
+            "nginx/tls",
+            "nginx/www/certificate.pem",
+            ("web.loki", "x.loki"),
+            f"{spec.directory}/service.key",
+        ),
+        NoiseFile("nginx/www/file.bin", 2_000_000),
+        Film("nginx/www/video", 3),
+    )
+    config = spec.files["nginx/nginx.conf"]
+    assert "listen 443 ssl http2;" in config
+    assert "limit_rate 100000;" in config
+    assert websocket.argv[-1] in config
+    assert spec.files["nginx/websocket_echo"].startswith('"""A WebSocket echo')
+    plain = rendered(ONE_SERVICE % "nginx")["w"]
+    assert not {"ssl", "limit_rate", "/echo"} & set(plain.files["nginx/nginx.conf"].split())
+    assert [process.name for process in plain.processes] == ["lokinet", "nginx"]
+
+
+def test_other_content_is_a_reason_to_start_nginx_anew() -> None:
+    def of(size: str) -> str:
+        node = rendered(ONE_SERVICE % f"{{kind: nginx, file: {size}}}")["w"]
+        return process_fingerprint(node, node.processes[1])
+
+    assert changes(of("1 MB"), of("1000 kB")) == ""
+    assert changes(of("1 MB"), of("2 MB")) == "content changed"

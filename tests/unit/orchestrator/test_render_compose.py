@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.errors import UsageError
 from orchestrator.load import find_topology, load, parse
 from orchestrator.render_compose import KEYS, NAMES, compose_data, compose_text
 from orchestrator.topology import Topology, members
@@ -254,3 +255,16 @@ def test_our_images_say_how_they_are_built_and_others_do_not(data: dict[str, Any
     assert found["else.command"] == ("example/app", None)
     for _, build in found.values():
         assert build is None or (ROOT / "compose" / build["context"] / "Dockerfile").is_file()
+
+
+def test_what_is_made_on_a_machine_is_in_no_compose_file() -> None:
+    text = MIXED.replace("kind: nginx, port: 8080", "kind: nginx, file: 1 MB")
+    with pytest.raises(UsageError, match="web: a compose file cannot have tls, file and video"):
+        compose_data(topology(text), "..")
+
+
+def test_a_websocket_is_answered_by_a_program_in_nginxs_folder() -> None:
+    data = compose_data(topology(MIXED.replace("port: 8080", "websocket: true")), "..")
+    echo, nginx = (data["services"][f"web.{name}"] for name in ("websocket", "nginx"))
+    assert mounts(echo)["web.nginx"] == mounts(nginx)["web.nginx"] == "/run/testnet/nginx"
+    assert echo["network_mode"] == nginx["network_mode"]

@@ -1,10 +1,16 @@
-"""Durations and rates."""
+"""Durations, rates and sizes."""
 
 from __future__ import annotations
 
 import pytest
 
-from orchestrator.units import format_rate, format_seconds, parse_duration, parse_rate
+from orchestrator.units import (
+    format_rate,
+    format_seconds,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +44,16 @@ def test_a_rate_is_bits_per_second_and_shown_as_written(text: str, rate: float) 
 def test_a_rate_without_its_unit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate"):
         parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("100 MB", 10**8), ("1B", 1), ("64 kB", 64_000), ("2 GB", 2 * 10**9)]
+)
+def test_a_size_is_bytes_by_the_thousand(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["100", "0 MB", "1.5 MB", "1 MiB", "-1 B", ""])
+def test_a_size_is_a_whole_number_with_its_unit(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size: write a whole number and one of B, kB"):
+        parse_size(text)
