@@ -96,9 +96,9 @@ class LookAlikes:
         last = [image("tools")] if kind == "container" else []
         named = [name] if kind != "container" else [f"--name={name}"]
         done = docker(*words, *options, *named, *last, check=False)
-        if done.returncode != 0:  # ours has the name: they take one that begins like it
+        if done.returncode != 0:  # ours has the name: each takes one that begins like it
             assert "already" in done.stderr, done.stderr
-            named = [f"{each}-2" for each in named]
+            named = [f"{each}-{len(self.made[kind]) + 2}" for each in named]
             done = docker(*words, *options, *named, *last)
         self.made[kind].append(done.stdout.strip())
 
