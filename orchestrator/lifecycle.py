@@ -28,6 +28,7 @@ from orchestrator.networks import (
     was_begun,
     world_of,
 )
+from orchestrator.traffic.jobs import end_all
 from orchestrator.worlds import end_world, processes_inside
 
 __all__ = ["Collected", "Removal", "bring_down", "collect", "garbage", "stop_world"]
@@ -136,6 +137,7 @@ def _collect(places: Places, patience_s: float) -> Collected:
 
 def _end(places: Places, owner: Owner, may_be_in_flight: bool = False) -> tuple[bool, int]:
     """Whether anything ran, and how many processes or containers ended; raises Leftovers."""
+    end_all(owner.network_id)  # loads first: they keep sockets in nodes' networks
     if owner.home.backend == "docker":
         return _end_containers(places, owner, may_be_in_flight)
     return _end_world(places, owner)

@@ -47,6 +47,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
     completers: dict[str, Completer] = {
         "NAME": _networks,
         "NODE": _nodes,
+        "LOAD": _loads,
         "TOPOLOGY": _topologies,
         "compose": _forms,
         "FILE": FilesCompleter(),
@@ -81,6 +82,11 @@ def _nodes(parsed_args: argparse.Namespace | None = None, **_: object) -> list[s
     """Those of the network that is named, or of all."""
     network = getattr(parsed_args, "name", None) or "*"
     return sorted(_names(state_root().glob(f"{network}/nodes/*")))
+
+
+def _loads(parsed_args: argparse.Namespace | None = None, **_: object) -> list[str]:
+    network = getattr(parsed_args, "name", None) or "*"
+    return sorted(_names(state_root().glob(f"{network}/load/*")))
 
 
 def _names(paths: Iterable[Path]) -> set[str]:

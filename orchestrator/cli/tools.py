@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.cli.loads import add_load
 from orchestrator.cli.options import (
     Commands,
     add_backend,
@@ -25,6 +26,7 @@ def add_tools(commands: Commands) -> None:
     _add_test(commands)
     _add_watching(commands)
     _add_forwards(commands)
+    add_load(commands)
     _add_shells(commands)
 
 

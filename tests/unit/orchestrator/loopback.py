@@ -5,10 +5,11 @@ For tests of what is built over `Backend.socket` and `Backend.exec`, without nam
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -113,6 +114,12 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
             stop.sendto(b"stop", found.address)
         found.thread.join(timeout=10)
         found.socket.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Look every millisecond; the test's own time limit ends it."""
+    while not holds():  # noqa: ASYNC110 -- what is waited for tells nobody
+        await asyncio.sleep(0.001)
 
 
 def network(monkeypatch: pytest.MonkeyPatch) -> tuple[Network, LoopbackBackend]:
