@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -164,7 +163,7 @@ def _named(places: Places, name: str) -> Job:
 def _state(job: Job) -> str:
     if job.pid is None:
         return f"ended after {format_seconds(job.seconds)}: {job.ended}"
-    return f"running for {format_seconds(time.time() - job.began)}"
+    return f"running for {format_seconds(job.seconds)}"
 
 
 def _as_data(job: Job) -> dict[str, Any]:
