@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from orchestrator.checklist_media import HlsCheck
 from orchestrator.complaints import Location, Problem, did_you_mean
 from orchestrator.models import HostName, Name, Port, Rate, Seconds, Strict
 
@@ -46,8 +47,19 @@ class HttpCheck(Strict):
     """The answer's code."""
     contains: str | None = None
     """A text that must be in the page."""
+    over: Literal["http", "https", "http2"] = "http"
+    """How it is asked: `https` is HTTP/1.1 over TLS, `http2` is HTTP/2 over TLS, both at port 443.
+    Trusted is the certificate at `/certificate.pem`, as a `.loki` address says who answers."""
+    sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", examples=["e3b0c4…"])] = None
+    """Of the page's bytes, in hex; for what is large, as its bytes stay in the node."""
     at_most: Annotated[Seconds | None, Field(examples=["5s"])] = None
-    """How long it may take."""
+    """How long it may take; without it 10 s, or 2 min where `sha256` is given."""
+
+    @model_validator(mode="after")
+    def _one_look(self) -> HttpCheck:
+        if self.sha256 and self.contains:
+            raise ValueError("a page is either looked into (contains) or digested (sha256)")
+        return self
 
 
 class DnsCheck(Strict):
@@ -160,8 +172,9 @@ AnyCheck = (
     | OnsCheck
     | ExitCheck
     | LeakCheck
+    | HlsCheck
 )
-KINDS = ("http", "dns", "ping", "udp-echo", "throughput", "ons", "exit", "leak")
+KINDS = ("http", "dns", "ping", "udp-echo", "throughput", "ons", "exit", "leak", "hls")
 
 
 class Expectation(Strict):
@@ -187,6 +200,8 @@ class Expectation(Strict):
     """A server of the clearnet sees an exit."""
     leak: LeakCheck | None = None
     """Only link datagrams leave a client."""
+    hls: HlsCheck | None = None
+    """A film plays."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Expectation:
@@ -198,7 +213,7 @@ class Expectation(Strict):
 
     def _kinds(self) -> list[tuple[str, AnyCheck | None]]:
         checks = (self.http, self.dns, self.ping, self.udp_echo, self.throughput, self.ons)
-        return list(zip(KINDS, (*checks, self.exit, self.leak), strict=True))
+        return list(zip(KINDS, (*checks, self.exit, self.leak, self.hls), strict=True))
 
     @property
     def kind(self) -> str:

@@ -17,6 +17,7 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
+from orchestrator.checklist_media import HlsCheck
 from orchestrator.checks.network import Network
 from orchestrator.checks.trying import Held, attempt, eventually, make
 from orchestrator.checks.verdict import Verdict
@@ -25,6 +26,7 @@ __all__ = [
     "DnsCheck",
     "ExitCheck",
     "Held",
+    "HlsCheck",
     "HttpCheck",
     "LeakCheck",
     "Network",

@@ -1,55 +1,23 @@
-"""Checks by the machine's own programs, which know nothing of Lokinet: `http`, `ping`."""
+"""The check `ping`, by the machine's own ping, which knows nothing of Lokinet."""
 
 from __future__ import annotations
 
 import re
 
-from orchestrator.checklist import HttpCheck, PingCheck
+from orchestrator.checklist import PingCheck
 from orchestrator.checks.network import Network
 from orchestrator.checks.verdict import Verdict, failed, held
 from orchestrator.units import format_seconds
 
-__all__ = ["check_http", "check_ping"]
+__all__ = ["check_ping"]
 
 TRY_S = 10.0
-"""How long one try may take where the check itself allows more or says nothing."""
-SLACK_S = 5.0
-MOST_BYTES = 64 << 20
-"""Of a page: it is read into memory."""
+"""How long one try may take besides the waits of ping itself."""
 PING_INTERVAL_S = 0.2
 """The shortest that ping gives a plain user."""
 PING_WAIT_S = 2
 RECEIVED = re.compile(r"(\d+) packets transmitted, (\d+) received")
 AVERAGE = re.compile(r"= [\d.]+/([\d.]+)/")
-
-
-def check_http(network: Network, check: HttpCheck) -> Verdict:
-    """Fetch a page with curl: its code, its text and its time."""
-    port = check.port or network.port(check.to)
-    where = network.host(check.to) + ("" if port == 80 else f":{port}")
-    url = f"http://{where}{check.path}"
-    expected = _expected_page(url, check)
-    limit = check.at_most or TRY_S
-    argv = ["curl", "-sS", "-g", "--max-filesize", str(MOST_BYTES), "-m", f"{limit:.3f}"]
-    argv += ["-w", "\n%{http_code} %{time_total}", "--", url]
-    result = network.run(check.from_, argv, limit + SLACK_S)
-    if result.code != 0:
-        return failed(expected, result.err.strip() or f"curl ended with {result.code}")
-    page, _, tail = result.out.rpartition("\n")
-    status, seconds = int(tail.split()[0]), float(tail.split()[1])
-    seen = f"{status}, {len(page)} characters in {format_seconds(seconds)}"
-    if status != check.status or (check.contains and check.contains not in page):
-        return failed(expected, f"{seen}: {page}", seconds=seconds)
-    return held(expected, seen, seconds=seconds)
-
-
-def _expected_page(url: str, check: HttpCheck) -> str:
-    text = f"{check.status} from {url}"
-    if check.contains:
-        text += f" with {check.contains!r} in it"
-    if check.at_most:
-        text += f" within {format_seconds(check.at_most)}"
-    return text
 
 
 def check_ping(network: Network, check: PingCheck) -> Verdict:

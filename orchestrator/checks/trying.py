@@ -19,12 +19,15 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
+from orchestrator.checklist_media import HlsCheck
 from orchestrator.checks.carry import check_throughput
 from orchestrator.checks.echo import check_udp_echo
 from orchestrator.checks.exits import check_exit, check_leak
+from orchestrator.checks.hls import check_hls
 from orchestrator.checks.names import check_dns, check_ons
 from orchestrator.checks.network import Network
-from orchestrator.checks.programs import check_http, check_ping
+from orchestrator.checks.pages import check_http
+from orchestrator.checks.programs import check_ping
 from orchestrator.checks.verdict import Verdict, failed
 from orchestrator.errors import OperatorError
 from orchestrator.models import Strict
@@ -82,6 +85,8 @@ def _dispatch(network: Network, check: AnyCheck) -> Verdict:  # noqa: PLR0911 --
             return check_exit(network, check)
         case LeakCheck():
             return check_leak(network, check)
+        case HlsCheck():
+            return check_hls(network, check)
 
 
 def eventually(

@@ -45,9 +45,15 @@ def faults(*tests: str) -> str:
         ("{}", "tests.1: a test has exactly one of http, dns, ping, udp-echo, throughput, ons"),
         (
             "{ping: {from: alice, to: web}, dns: {from: alice, name: web}}",
-            "a test has exactly one of http, dns, ping, udp-echo, throughput, ons, exit, leak; "
-            "this has dns and ping",
+            "; this has dns and ping",
         ),
+        (
+            f"{{http: {{from: alice, to: web, contains: x, sha256: {'a' * 64}}}}}",
+            "a page is either looked into (contains) or digested (sha256)",
+        ),
+        ("{http: {from: alice, to: web, over: http3}}", "did you mean 'http'?"),
+        ("{hls: {from: alice, to: moon}}", "t:8: no node 'moon'"),
+        ("{hls: {from: alice, to: web, for: 500ms}}", "greater than or equal to 1"),
         ("{http: {from: alice, to: web, path: nothing}}", "tests.1.http.path: string should match"),
     ],
 )

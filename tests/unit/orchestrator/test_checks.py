@@ -49,6 +49,11 @@ def tried(net: tuple[Network, LoopbackBackend], check: object, *says: object) ->
     return attempt(net[0], check)  # type: ignore[arg-type]
 
 
+def curl(status: int, seconds: float = 0.1, version: str = "1.1", size: int = 0) -> str:
+    """What it says of a page, beside it."""
+    return f"\n{status} {seconds} {version} {size} 0\n"
+
+
 def http(**words: object) -> HttpCheck:
     return make(HttpCheck, from_="alice", to="web", **words)
 
@@ -56,7 +61,7 @@ def http(**words: object) -> HttpCheck:
 def test_http_asks_the_applications_port_by_the_nodes_name(
     net: tuple[Network, LoopbackBackend],
 ) -> None:
-    verdict = tried(net, http(), 0, "<h1>It works</h1>\n200 0.125", "")
+    verdict = tried(net, http(), 0, "<h1>It works</h1>", curl(200, 0.125))
     assert verdict
     assert str(verdict) == "200, 17 characters in 0.12 s"
     assert net[1].ran[0][-2:] == ["--", f"http://{ADDRESSES['web']}:8080/"]
@@ -65,11 +70,11 @@ def test_http_asks_the_applications_port_by_the_nodes_name(
 @pytest.mark.parametrize(
     ("words", "says", "seen"),
     [
-        ({}, (0, "no\n404 0.1", ""), "saw 404, 2 characters in 0.10 s: no"),
-        ({"contains": "works"}, (0, "hello\n200 0.1", ""), "with 'works' in it; saw 200"),
+        ({}, (0, "no", curl(404)), "saw 404, 2 characters in 0.10 s: no"),
+        ({"contains": "works"}, (0, "hello", curl(200)), "with 'works' in it; saw 200"),
         ({}, (28, "", "curl: (28) timed out\n"), "saw curl: (28) timed out"),
         ({}, (1000, "", ""), "curl did not end within 15 s"),
-        ({}, (0, "\x1b[31mred\n500 0.1", ""), "characters in 0.10 s: �[31mred"),
+        ({}, (0, "\x1b[31mred", curl(500)), "characters in 0.10 s: �[31mred"),
     ],
 )
 def test_http_says_what_came_instead(
@@ -83,8 +88,33 @@ def test_http_says_what_came_instead(
     assert seen in str(verdict)
 
 
+def test_http_over_tls_trusts_what_the_service_gives_over_its_address(
+    net: tuple[Network, LoopbackBackend],
+) -> None:
+    verdict = tried(net, http(over="http2"), 0, "hello", curl(200, version="2"))
+    assert str(verdict) == "200 over HTTP/2, 5 characters in 0.10 s"
+    argv = net[1].ran[0]
+    assert argv[5] == f"http://{ADDRESSES['web']}:8080/certificate.pem"
+    assert argv[-1] == f"https://{ADDRESSES['web']}/"
+    older = tried(net, http(over="http2"), 0, "hello", curl(200))
+    assert not older
+    assert "over HTTP/2; saw 200 over HTTP/1.1" in str(older)
+
+
+def test_http_digests_what_is_large_in_the_node(net: tuple[Network, LoopbackBackend]) -> None:
+    right, wrong = "a" * 64, "b" * 64
+    told = curl(200, 8, size=10**8)
+    verdict = tried(net, http(sha256=right), 0, f"{right}  -\n", told)
+    assert str(verdict) == "200, 100000000 bytes in 8.00 s (100 Mbit/s)"
+    assert verdict.figures["bits_per_second"] == 1e8
+    assert f"with sha256 {wrong}" in str(tried(net, http(sha256=right), 0, f"{wrong}  -", told))
+    # in a pipe the end of the last is the end of all
+    broken = "curl: (18) 5 bytes missing\n\n200 8 1.1 100 18\n"
+    assert "saw curl: (18) 5 bytes missing" in str(tried(net, http(sha256=right), 0, right, broken))
+
+
 def test_http_at_most_is_what_curl_is_given(net: tuple[Network, LoopbackBackend]) -> None:
-    assert tried(net, http(at_most="500ms", port=80), 0, "x\n200 0.1", "")
+    assert tried(net, http(at_most="500ms", port=80), 0, "x", curl(200))
     assert net[1].ran[0][net[1].ran[0].index("-m") + 1] == "0.500"
     assert net[1].ran[0][-1] == f"http://{ADDRESSES['web']}/"
 
@@ -261,7 +291,7 @@ def test_what_cannot_be_tried_here_is_not_tried_again(
 
 
 def test_eventually_holds_as_soon_as_it_does(net: tuple[Network, LoopbackBackend]) -> None:
-    net[1].says = (0, "x\n200 0.1", "")
+    net[1].says = (0, "x", curl(200))
     found = eventually(net[0], http(), 1000.0)
     assert (bool(found), found.tries) == (True, 1)
 
