@@ -34,7 +34,14 @@ def http(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--path {arguments.path!r} does not begin with /")
     port = arguments.port or Network(backend, observed).port(to)
     load = HttpLoad(
-        arguments.clients, arguments.rps, callers, to, port, arguments.path, arguments.lasts
+        arguments.clients,
+        arguments.rps,
+        callers,
+        to,
+        port,
+        arguments.path,
+        arguments.timeout,
+        arguments.lasts,
     )
     return _begin(arguments, places, load)
 

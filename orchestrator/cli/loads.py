@@ -52,6 +52,13 @@ def _add_http(verbs: Commands) -> None:
         "--port", type=_up_to("a port", 65_535), metavar="P", help="else the node's, or 80"
     )
     http.add_argument("--path", default="/", metavar="PATH", help="of the page (/)")
+    http.add_argument(
+        "--timeout",
+        type=duration,
+        default=10.0,
+        metavar="10s",
+        help="after which who waits for an answer has gone",
+    )
     _add_common(http)
 
 

@@ -25,6 +25,8 @@ class HttpLoad:
     """A node or a name."""
     port: int
     path: str
+    timeout_s: float
+    """From a request's arrival to the end of its answer; then it has failed: its user left."""
     lasts_s: float | None
     """None: until it is stopped."""
 

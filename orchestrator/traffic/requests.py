@@ -28,9 +28,9 @@ from orchestrator.traffic.threads import opened
 
 __all__ = ["Requests"]
 
-PATIENCE_S = 10.0
-"""From a request's arrival to the end of its answer; then it has failed, as its user left."""
 FIRST_ERROR_STATUS = 400
+DEFAULT_PORT = 80
+"""Which a Host header leaves out."""
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Requests:
         taken_at = time.monotonic()
         used: list[Exchange] = [kept] if kept else []
         try:
-            async with asyncio.timeout_at(arrived_at + PATIENCE_S):
+            async with asyncio.timeout_at(arrived_at + self.load.timeout_s):
                 answered = await self._ask(caller, used)
         except TimeoutError:
             self.failures["timeout"] += 1
@@ -126,13 +126,15 @@ class Requests:
 
     async def _ask(self, caller: str, used: list[Exchange]) -> Answered:
         """Over the last connection of `used`, or over a new one that is added to it."""
+        port = "" if self.load.port == DEFAULT_PORT else f":{self.load.port}"
+        where = (f"{self.host}{port}", self.load.path)
         if used:
             try:
-                return await used[-1].get(self.host, self.load.path)
+                return await used[-1].get(*where)
             except Stale:
                 used.pop().close()
         used.append(await self._connect(caller))
-        return await used[-1].get(self.host, self.load.path)
+        return await used[-1].get(*where)
 
     async def _connect(self, caller: str) -> Exchange:
         """To where it was reached last, or else to where the resolver says now."""

@@ -24,7 +24,7 @@ from orchestrator.traffic.stream import (
     encode,
 )
 
-HTTP = HttpLoad(20, 2.5, ("alice", "bob"), "web", 80, "/", 30.0)
+HTTP = HttpLoad(20, 2.5, ("alice", "bob"), "web", 80, "/", 10.0, 30.0)
 
 
 def delays_of(values: list[int]) -> Delays:

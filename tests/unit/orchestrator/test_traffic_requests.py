@@ -63,8 +63,9 @@ def kept(connection: socket.socket) -> None:
         connection.sendall(OK)
 
 
-def work(network: Network, port: int, clients: int = 3, rps: float = 400.0) -> Requests:
-    found = Requests(network, HttpLoad(clients, rps, ("alice",), "web", port, "/", None))
+def work(network: Network, port: int, clients: int = 3, timeout_s: float = 30.0) -> Requests:
+    load = HttpLoad(clients, 400.0, ("alice",), "web", port, "/", timeout_s, None)
+    found = Requests(network, load)
     found.begin()
     return found
 
@@ -160,15 +161,14 @@ def test_a_kept_connection_that_the_server_ended_is_no_failure(network: Network)
     assert not requests.failures
 
 
-def test_who_is_served_too_late_has_gone(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.traffic.requests.PATIENCE_S", 0.05)
+def test_who_is_served_too_late_has_gone(network: Network) -> None:
     done = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         done.wait(timeout=30)
 
     with serving(serve) as port:
-        requests = work(network, port)
+        requests = work(network, port, timeout_s=0.05)
         asyncio.run(requests.run(0.1))
         done.set()
     assert requests.failures == {"timeout": requests.arrived}
