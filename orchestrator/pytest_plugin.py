@@ -22,6 +22,8 @@ LOG_LINES = 5
 """Of each node, beside a failure."""
 KEPT = pytest.StashKey[list[str]]()
 USED = pytest.StashKey["Testnet"]()
+REPORTED = pytest.StashKey[set[str]]()
+SEEN_CHARACTERS = 300
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,12 +40,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="leave networks up, also those that did not become ready; the next run with it "
         "finds them again",
     )
+    group.addoption(
+        "--testnet-report",
+        action="store_true",
+        help="write a report of a network when the first test on it fails, or when it does not "
+        "come up; into TESTNET_REPORTS, else the state directory",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", MARK)
     config.stash[KEPT] = []
+    config.stash[REPORTED] = set()
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +65,7 @@ def testnet_factory(request: pytest.FixtureRequest) -> Iterator[TestnetFactory]:
         config.getoption("testnet_backend"),
         config.getoption("testnet_keep"),
         os.environ.get("PYTEST_XDIST_WORKER", ""),
+        "pytest" if config.getoption("testnet_report") else None,
     )
     before = _interrupt_on_sigterm()
     try:
@@ -95,6 +105,8 @@ def pytest_runtest_makereport(
     network = item.stash.get(USED, None)
     if report.failed and report.when == "call" and network is not None:
         report.sections.append((f"testnet {network.name}", _last_words(network)))
+        if item.config.getoption("testnet_report"):
+            _report(item.config, report, network)
     return report
 
 
@@ -139,6 +151,21 @@ def _last_words(network: Testnet) -> str:
         )
     except (OperatorError, OSError) as error:
         return f"nothing can be said of its nodes: {error}"
+
+
+def _report(config: pytest.Config, report: pytest.TestReport, network: Testnet) -> None:
+    """Of each network one, as it is at the first failure: what comes later may follow from that."""
+    from orchestrator.testing.reports import write_report
+
+    reported = config.stash[REPORTED]
+    if network.name in reported:
+        return
+    reported.add(network.name)
+    lines = [line[1:].strip() for line in report.longreprtext.splitlines() if line[:2] == "E "]
+    seen = " ".join(lines)[:SEEN_CHARACTERS] or "a failure"
+    page = write_report(network, report.nodeid, seen, report.longreprtext, report.duration)
+    if page is not None:
+        report.sections.append(("testnet report", str(page)))
 
 
 def _shown(line: str) -> str:

@@ -85,10 +85,12 @@ class Network:
                 return int(value)
         return HTTP_PORT
 
-    def run(self, node: str, argv: list[str], timeout_s: float) -> ExecResult:
-        """A program inside, to its end; raises CheckFailed."""
+    def run(
+        self, node: str, argv: list[str], timeout_s: float, is_guest: bool = False
+    ) -> ExecResult:
+        """A program inside, to its end; raises CheckFailed. A guest is one of this machine."""
         try:
-            return captured(self.backend, node, argv, timeout_s)
+            return captured(self.backend, node, argv, timeout_s, is_guest)
         except TimeoutError as error:
             raise CheckFailed(f"{argv[0]} did not end within {timeout_s:.0f} s") from error
 

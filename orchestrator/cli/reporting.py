@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.backends import Backend
+from orchestrator.cli.defined import desired_of
 from orchestrator.cli.network import host_pids_of
 from orchestrator.cli.output import tell
-from orchestrator.definition import Definition
+from orchestrator.definition import Definition, is_promised, kept
 from orchestrator.directories import Places
 from orchestrator.errors import CheckFailed, NotReady, OperatorError
 from orchestrator.ops import Desired, Observed
@@ -22,7 +23,14 @@ from orchestrator.report.occasion import Occasion, Subject
 from orchestrator.report.tried import TriedTest
 from orchestrator.report.witness import Witness
 
-__all__ = ["Reporter", "kernel_states_of", "reported_as", "reporter_of", "reporting"]
+__all__ = [
+    "Reporter",
+    "kernel_states_of",
+    "reported_as",
+    "reporter_of",
+    "reporter_of_running",
+    "reporting",
+]
 
 KERNEL_STATES = {
     "T": "stopped by a signal",
@@ -99,6 +107,14 @@ def reporter_of(
     )
     witness = Witness(backend, desired.registry if desired else None)
     return Reporter(subject, witness, what)
+
+
+def reporter_of_running(what: str | None, places: Places, backend: Backend) -> Reporter:
+    """Of a network that was brought up to its end all is known, of another what it shows."""
+    if not is_promised(places):
+        return reporter_of(what, places, backend, None, None)
+    definition = kept(places)
+    return reporter_of(what, places, backend, definition, desired_of(definition, places))
 
 
 @contextmanager

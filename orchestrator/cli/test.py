@@ -15,11 +15,10 @@ from orchestrator.checklist import Expectation
 from orchestrator.checks.junit import junit
 from orchestrator.checks.network import Network
 from orchestrator.checks.suite import Result, chosen_tests, rounds, run_tests
-from orchestrator.cli.defined import desired_of
 from orchestrator.cli.network import observed_network, running
 from orchestrator.cli.output import print_json, tell
-from orchestrator.cli.reporting import Reporter, reported_as, reporter_of
-from orchestrator.definition import is_promised, kept
+from orchestrator.cli.reporting import Reporter, reported_as, reporter_of_running
+from orchestrator.definition import kept
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_CHECK_FAILED, EXIT_OK, CheckFailed, UsageError
 from orchestrator.load import find_topology, load
@@ -99,13 +98,8 @@ def _run(
 
 
 def _reporter(arguments: argparse.Namespace, places: Places, backend: Backend) -> Reporter:
-    """Of a network that was brought up to its end all is known, of another what it shows."""
-    if not is_promised(places):
-        reporter = reporter_of(reported_as(arguments), places, backend, None, None)
-    else:
-        definition = kept(places)
-        desired = desired_of(definition, places)
-        reporter = reporter_of(reported_as(arguments), places, backend, definition, desired)
+    """Writes where somebody said so, if they did."""
+    reporter = reporter_of_running(reported_as(arguments), places, backend)
     if arguments.report:
         reporter.directory = Path(arguments.report).absolute()
     return reporter
@@ -123,6 +117,7 @@ def _as_tried(result: Result) -> TriedTest:
         result.round,
         verdict.figures,
         verdict.exhibits,
+        verdict.is_skipped,
     )
 
 

@@ -50,7 +50,7 @@ class TestExhibits:
 
     title: str
     round: int
-    has_held: bool
+    outcome: str
     shown: tuple[Exhibit, ...]
 
 
@@ -65,7 +65,7 @@ def shown_exhibits(tests: Sequence[TriedTest]) -> list[TestExhibits]:
             room -= len(data) if each.picture or each.sound else 0
             shown.append(each)
         if shown:
-            found.append(TestExhibits(test.title, test.round, test.has_held, tuple(shown)))
+            found.append(TestExhibits(test.title, test.round, test.outcome, tuple(shown)))
     return found
 
 

@@ -135,6 +135,7 @@ def _test(number: int, test: TriedTest) -> dict[str, Any]:
         "name": test.title,
         "round": test.round,
         "held": test.has_held,
+        "skipped": test.is_skipped,
         "expected": test.expected,
         "seen": test.seen,
         "at": _iso(test.at),

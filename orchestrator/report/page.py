@@ -68,7 +68,7 @@ class _Figures:
 
 def all_troubles(evidence: Evidence) -> list[Trouble]:
     """What nodes lack, then the tests that did not hold."""
-    failed = [test for test in evidence.occasion.tests if not test.has_held]
+    failed = [test for test in evidence.occasion.tests if not test.has_held and not test.is_skipped]
     return [*evidence.troubles, *map(_of_test, failed)]
 
 
@@ -98,6 +98,7 @@ def render_page(evidence: Evidence) -> str:
         ],
         others=[(t.layer, t.subject, str(t.since), t.seen) for t in wrong[1 : MOST_ROWS + 1]],
         tests=[_tried(test) for test in evidence.occasion.tests],
+        skipped=sum(test.is_skipped for test in evidence.occasion.tests),
         exhibits=shown_exhibits(evidence.occasion.tests),
         figures=_figures(evidence),
         nodes=_nodes(evidence),
@@ -126,7 +127,7 @@ def render_page(evidence: Evidence) -> str:
 def _tried(test: TriedTest) -> tuple[str, ...]:
     return (
         test.title + (f" (round {test.round})" if test.round > 1 else ""),
-        "held" if test.has_held else "did not hold",
+        test.outcome,
         test.expected,
         test.seen,
         clock_time(test.at),

@@ -31,6 +31,13 @@ class TriedTest:
     figures: Mapping[str, float] = field(default_factory=dict)
     exhibits: Mapping[str, bytes] = field(default_factory=dict)
     """By file name."""
+    is_skipped: bool = False
+    """It was not tried: `seen` says what is missing."""
+
+    @property
+    def outcome(self) -> str:
+        """In a word or two."""
+        return "held" if self.has_held else "skipped" if self.is_skipped else "did not hold"
 
 
 def place_of(number: int, test: TriedTest) -> str:
@@ -48,7 +55,9 @@ def within_bounds(tests: Sequence[TriedTest], most: int = MOST_BYTES) -> list[Tr
     """The same, in the same order; the exhibits that are too much, are not there."""
     left = most
     kept: dict[int, TriedTest] = {}
-    for number, test in sorted(enumerate(tests), key=lambda each: each[1].has_held):
+    for number, test in sorted(
+        enumerate(tests), key=lambda each: each[1].has_held or each[1].is_skipped
+    ):
         size = sum(map(len, test.exhibits.values()))
         kept[number] = test if size <= left else replace(test, exhibits={})
         left -= min(size, left)

@@ -44,6 +44,8 @@ class TestnetFactory:
     """Networks stay, and the next run that keeps them finds them again."""
     worker: str = ""
     """Who else runs tests beside this process, and must not share kept networks."""
+    reported_as: str | None = None
+    """What reports of networks that do not come up are written by; None: there are none."""
     _up: dict[Path, Testnet | OperatorError] = field(default_factory=dict)
     _process: int = field(default_factory=os.getpid)
 
@@ -93,7 +95,8 @@ class TestnetFactory:
     def _bring_up(self, path: Path) -> Testnet:
         definition = read_definition(path)
         places = chosen(self._name(topology_of(definition).name, path))
-        brought_up(places, definition, Wanted(self.backend, self.keep, READY_S))
+        wanted = Wanted(self.backend, self.keep, READY_S, reported_as=self.reported_as)
+        brought_up(places, definition, wanted)
         return Testnet(places.name, open_backend(places))
 
     def _name(self, topology: str, path: Path) -> str:

@@ -124,22 +124,27 @@ class Testnet:
     def exec(self, node: str, *argv: str, timeout_s: float = EXEC_S) -> ExecResult:
         """Run a program in a node to its end, in this directory; raises CheckFailed.
 
-        On namespaces it is any program of this machine, `sys.executable` among them; in a container
-        one of the image of tools. It gets a clean environment: no proxies, no virtual environment.
+        It is any program of this machine, `sys.executable` among them; where nodes are containers
+        only root can do that, and for others it is one of the image of tools. It gets a clean
+        environment: no proxies, no virtual environment.
         """
         network = self.network
         node_of(network.observed, node)
-        return network.run(node, list(argv), timeout_s)
+        return network.run(node, list(argv), timeout_s, self._has_guests)
 
     @contextmanager
     def start(self, node: str, *argv: str) -> Iterator[Program]:
-        """Run a program in a node beside the test, until the block ends; raises CheckFailed."""
+        """Run a program in a node beside the test, until the block ends; raises CheckFailed.
+
+        Which programs there are, see `exec`.
+        """
         node_of(self.network.observed, node)
         nothing = os.open(os.devnull, os.O_RDONLY)
         with tempfile.TemporaryFile() as said:
             try:
                 stdio = (nothing, said.fileno(), said.fileno())
-                running = self.backend.exec(node, argv, stdio, clean_environment())
+                start = self.backend.beside if self._has_guests else self.backend.exec
+                running = start(node, argv, stdio, clean_environment())
             finally:
                 os.close(nothing)
             program = Program(node, running, said)
@@ -180,6 +185,11 @@ class Testnet:
         node_of(self.backend.observe(), node)
         found = [_end_of(Path(path)) for path in self.backend.logs(node).values()]
         return "".join(text for text in found if text)
+
+    @property
+    def _has_guests(self) -> bool:
+        """Programs of this machine have to be put into nodes, and can be."""
+        return not self.backend.sees_this_machine and os.geteuid() == 0
 
     def _first_client(self) -> str:
         for node in self.nodes.values():

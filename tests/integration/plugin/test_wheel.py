@@ -6,6 +6,7 @@ depends on is shared with the tests' environment.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -181,11 +182,12 @@ def test_what_is_no_code_came_along(installed: Installed) -> None:
     assert (REPOSITORY / "Dockerfile").read_text() in listed
 
 
+@pytest.mark.anywhere
 def test_their_tests_are_green_and_red_over_a_network(installed: Installed) -> None:
     (installed.net.root / "test_theirs.py").write_text(THEIRS)
     (installed.net.root / "shop.py").write_text(SHOP)
     result = subprocess.run(
-        installed.pytest("-v", "--capture=no"),
+        installed.pytest("-v", "--capture=no", "--testnet-report"),
         cwd=installed.net.root,
         env=installed.net.env,
         stdout=subprocess.PIPE,
@@ -200,6 +202,12 @@ def test_their_tests_are_green_and_red_over_a_network(installed: Installed) -> N
     assert "FAILED test_theirs.py::test_red" in said, said
     assert "assert 'coffee' in" in said
     assert "web: " in said, "the last words of its nodes"
+    (page,) = (installed.net.root / "reports").glob("*/index.html")
+    assert str(page) in said
+    (tried,) = json.loads((page.parent / "report.json").read_text())["tests"]
+    assert tried["name"] == "test_theirs.py::test_red"
+    assert "assert 'coffee' in" in tried["seen"]
+    assert "def test_red" in (page.parent / tried["exhibits"][0]).read_text()
     assert installed.net.leftovers() == []
 
 

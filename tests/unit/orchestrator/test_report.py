@@ -252,11 +252,12 @@ def test_exhibits_are_files_and_those_of_failures_come_first(
         replace(good, exhibits={"heard.wav": b"RIFF" * 4, "bob.png": b"png"}),
         replace(bad, exhibits={"page.png": b"12345678"}),
     ]
-    happened = Occasion("testnet test", tests=tests)
+    skipped = TriedTest("a call", False, "baresip", "baresip is missing", 4.0, 0.0, is_skipped=True)
+    happened = Occasion("testnet test", tests=[*tests, skipped])
     page = write_folder(gathered(monkeypatch, places, occasion=happened), tmp_path / "out")
     folder = page.parent / "exhibits"
     text = page.read_text()
-    assert "1 of 2 tests held." in text
+    assert "1 of 3 tests held, 1 skipped." in text
     assert "mos 4.4" in text
     assert '<audio controls src="data:audio/wav;base64,UklGR' in text
     assert (folder / "01-voip-alice-bob" / "heard.wav").read_bytes() == b"RIFF" * 4
@@ -265,7 +266,9 @@ def test_exhibits_are_files_and_those_of_failures_come_first(
     assert [(row["name"], row["held"]) for row in said["tests"]] == [
         ("voip: alice → bob", True),
         ("the page", False),
+        ("a call", False),
     ]
+    assert [row["skipped"] for row in said["tests"]] == [False, False, True]
     assert said["tests"][0]["exhibits"] == [
         "exhibits/01-voip-alice-bob/heard.wav",
         "exhibits/01-voip-alice-bob/bob.png",
