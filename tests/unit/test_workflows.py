@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -154,6 +155,20 @@ def test_the_goals_reach_the_ci_script_as_root(tmp_path: Path) -> None:
     calls = run_step(script, tmp_path, GOALS="lint unit").splitlines()
     assert calls[0].startswith("sudo env PATH=")
     assert calls[1] == "run lint unit ARGS=--junit-xml=.artifacts/tests.xml"
+
+
+def test_what_a_plain_user_said_reaches_the_command_behind_sudo(tmp_path: Path) -> None:
+    """sudo itself lets nothing of an environment through."""
+    place = tmp_path / ".github/actions/testnet/bin"
+    place.mkdir(parents=True)
+    shutil.copy(ROOT / ".github/actions/testnet/bin/testnet", place)
+    stand_in(tmp_path, "bin/id", "echo 1000")
+    stand_in(tmp_path, ".venv/bin/testnet", "")
+    script = f"CI= TESTNET_REPORTS='/a b' '{place}/testnet' test --report"
+    *_, asked, ran = run_step(script, tmp_path, TESTNET_NETWORK="net").splitlines()
+    command = f"{tmp_path}/.venv/bin/testnet test --report"
+    assert asked == f"sudo env TESTNET_NETWORK=net TESTNET_REPORTS=/a b CI= {command}"
+    assert ran == "testnet test --report"
 
 
 @pytest.mark.parametrize("status", ["success", "failure"])

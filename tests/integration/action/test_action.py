@@ -94,9 +94,14 @@ def runner() -> Iterator[Runner]:
 
 
 def test_commands_run_beside_the_network_and_nothing_is_left(runner: Runner) -> None:
+    checks = "tests:\n  - {http: {from: alice, to: web}, eventually: 20s}\n"
+    (runner.folder / "checks.yaml").write_text(
+        (ROOT / "topologies/minimal.yaml").read_text() + checks
+    )
     script = (
         'testnet status\ntestnet ps --name "$TESTNET_NETWORK" --json >ps.json\n'
         "testnet exec alice -- ip -o link >links\n"
+        'testnet test checks.yaml --report --junit "$TESTNET_REPORTS/checks.xml"\n'
     )
     assert runner.use(run=script, topology="minimal"), runner.said
     programs = json.loads((runner.folder / "ps.json").read_text())
@@ -104,6 +109,9 @@ def test_commands_run_beside_the_network_and_nothing_is_left(runner: Runner) -> 
     assert "lokitun0" in (runner.folder / "links").read_text()
     assert runner.networks() == []
     assert "router-4" in (runner.logs() / "all.log").read_text()
+    assert 'failures="0"' in (runner.logs() / "reports" / "checks.xml").read_text()
+    (report,) = (runner.logs() / "reports").glob("*/report.json")
+    assert all(test["held"] for test in json.loads(report.read_text())["tests"])
 
 
 def test_commands_that_fail_fail_the_action_and_leave_nothing(runner: Runner) -> None:
@@ -119,7 +127,8 @@ def test_a_network_that_is_not_ready_in_time_is_taken_down(runner: Runner) -> No
     assert [name for name, code in runner.ended.items() if code] == ["bring up the network"]
     assert not (runner.folder / "reached").exists()
     assert runner.networks() == []
-    assert runner.logs().is_dir()
+    (page,) = (runner.logs() / "reports").glob("*/index.html")
+    assert "not ready after" in page.read_text()
 
 
 @pytest.mark.parametrize("name", ["topology", "backend", "wait_for", "timeout"])
