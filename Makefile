@@ -4,7 +4,7 @@ ARGS ?=
 export PYTHON ?= python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help testnet up down ps status setup setup-test test unit integration integration-netns integration-docker images sbom bench lint fmt docs docs-dns lock clean
+.PHONY: help testnet up down ps status setup setup-test test unit integration integration-netns integration-docker applications images sbom bench lint fmt docs docs-dns lock clean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,10 @@ integration-netns: setup-test ## those of them that need no Docker engine
 
 integration-docker: setup-test ## those that need one (.ci/engine start); builds the images first
 	@.venv/bin/pytest -q -m docker $(ARGS); $(BOTH)
+
+# Both are run whatever becomes of the first.
+applications: setup-test ## `testnet test` on voip and web, on both backends; results and reports in .artifacts/applications
+	@.ci/applications netns; first=$$?; images/build && .ci/applications docker && (( first == 0 ))
 
 images: ## build the container images; quick where nothing changed
 	@images/build $(ARGS)

@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
-SCRIPTS = [ROOT / ".ci" / name for name in ("run", "setup", "engine", "bare-root")] + [
+SCRIPTS = [
+    ROOT / ".ci" / name for name in ("run", "setup", "engine", "bare-root", "applications")
+] + [
     ROOT / "images/build",
     ROOT / "images/base",
     ROOT / ".github/actions/testnet/step",
@@ -155,6 +157,39 @@ def test_the_goals_reach_the_ci_script_as_root(tmp_path: Path) -> None:
     calls = run_step(script, tmp_path, GOALS="lint unit").splitlines()
     assert calls[0].startswith("sudo env PATH=")
     assert calls[1] == "run lint unit ARGS=--junit-xml=.artifacts/tests.xml"
+
+
+@pytest.mark.parametrize(
+    ("fails", "code", "does"),
+    [
+        ("", 0, ["up voip", "test voip", "down voip", "up web", "test web", "down web"]),
+        ("test voip", 1, ["up voip", "test voip", "down voip", "up web", "test web", "down web"]),
+        ("up voip", 1, ["up voip", "up web", "test web", "down web"]),
+    ],
+)
+def test_each_application_is_taken_down_and_any_failure_counts(
+    fails: str, code: int, does: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/applications", tmp_path / ".ci")
+    fail = '[[ -z $FAILS || "$*" != "${FAILS% *} "*"${FAILS#* }"* ]]'
+    stand_in(tmp_path, ".venv/bin/testnet", fail)
+    script = f"FAILS='{fails}' .ci/applications netns || echo ended $? >>$CALLS"
+    calls = run_step(script, tmp_path).splitlines()
+    ended = int(calls.pop().split()[1]) if calls[-1].startswith("ended") else 0
+    said = [call.replace("applications-", "").split() for call in calls]
+    names = [words[words.index("-n") + 1] for words in said]
+    assert [f"{words[1]} {name}" for words, name in zip(said, names, strict=True)] == does
+    assert ended == code
+    place = ".artifacts/applications/netns-web"
+    assert f"testnet test -n applications-web --junit {place}.xml --report {place}" in calls
+
+
+def test_applications_live_on_a_backend(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / ".ci/applications", "moon"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr[:6]) == (2, "usage:")
 
 
 def test_what_a_plain_user_said_reaches_the_command_behind_sudo(tmp_path: Path) -> None:
