@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from orchestrator.checklist_media import HlsCheck
+from orchestrator.checklist_media import HlsCheck, VoipMumbleCheck
 from orchestrator.complaints import Location, Problem, did_you_mean
 from orchestrator.models import HostName, Name, Port, Rate, Seconds, Strict
 
@@ -173,8 +173,20 @@ AnyCheck = (
     | ExitCheck
     | LeakCheck
     | HlsCheck
+    | VoipMumbleCheck
 )
-KINDS = ("http", "dns", "ping", "udp-echo", "throughput", "ons", "exit", "leak", "hls")
+KINDS = (
+    "http",
+    "dns",
+    "ping",
+    "udp-echo",
+    "throughput",
+    "ons",
+    "exit",
+    "leak",
+    "hls",
+    "voip-mumble",
+)
 
 
 class Expectation(Strict):
@@ -202,6 +214,8 @@ class Expectation(Strict):
     """Only link datagrams leave a client."""
     hls: HlsCheck | None = None
     """A film plays."""
+    voip_mumble: VoipMumbleCheck | None = None
+    """People talk over a Mumble server."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Expectation:
@@ -212,8 +226,7 @@ class Expectation(Strict):
         return self
 
     def _kinds(self) -> list[tuple[str, AnyCheck | None]]:
-        checks = (self.http, self.dns, self.ping, self.udp_echo, self.throughput, self.ons)
-        return list(zip(KINDS, (*checks, self.exit, self.leak, self.hls), strict=True))
+        return [(kind, getattr(self, kind.replace("-", "_"))) for kind in KINDS]
 
     @property
     def kind(self) -> str:
@@ -235,6 +248,8 @@ class Expectation(Strict):
                 return f"dns {node}: {kind} {name}"
             case OnsCheck(from_=node, name=name, to=to):
                 return f"ons {node}: {name} is {to}"
+            case VoipMumbleCheck(from_=node, others=others):
+                return f"voip-mumble {node} → {', '.join(others)}"
             case check:
                 return f"{self.kind} {check.from_} → {check.to}"
 
@@ -253,20 +268,43 @@ def expectation_problems(
         where: Location = ("tests", number, test.kind)
         check = test.check
         yield from _node((*where, "from"), check.from_, tuns, servers)
-        if isinstance(check, DnsCheck):
-            if "." not in check.name:
-                yield from _node((*where, "name"), check.name, tuns, servers)
-        elif isinstance(check, OnsCheck):
-            yield from _node((*where, "to"), check.to, tuns, servers)
-        elif isinstance(check, ExitCheck | LeakCheck):
-            yield from _server((*where, "to"), check.to, servers)
-            if isinstance(check, ExitCheck) and check.through is not None:
-                yield from _node((*where, "through"), check.through, tuns)
-        elif "." not in check.to and check.to not in servers:
+        match check:
+            case DnsCheck(name=name):
+                yield from _host((*where, "name"), name, tuns, servers)
+            case OnsCheck(to=to):
+                yield from _node((*where, "to"), to, tuns, servers)
+            case ExitCheck() | LeakCheck():
+                yield from _server((*where, "to"), check.to, servers)
+                if isinstance(check, ExitCheck) and check.through is not None:
+                    yield from _node((*where, "through"), check.through, tuns)
+            case VoipMumbleCheck(others=others, server=server):
+                for other in others:
+                    yield from _node((*where, "to"), other, tuns, servers)
+                yield from _host((*where, "server"), server, tuns, servers)
+            case _:
+                yield from _far_end(where, check, tuns, servers)
+
+
+def _far_end(
+    where: Location,
+    check: HttpCheck | PingCheck | UdpEchoCheck | ThroughputCheck | HlsCheck,
+    tuns: Mapping[str, bool],
+    servers: Collection[str],
+) -> Iterator[Problem]:
+    if "." not in check.to:
+        if check.to not in servers:
             yield from _node((*where, "to"), check.to, tuns)
-        elif "." in check.to and isinstance(check, UdpEchoCheck) and check.port is None:
-            text = f"{check.to!r} is no node: say at which port of it an echo answers"
-            yield Problem((*where, "to"), text)
+    elif isinstance(check, UdpEchoCheck) and check.port is None:
+        text = f"{check.to!r} is no node: say at which port of it an echo answers"
+        yield Problem((*where, "to"), text)
+
+
+def _host(
+    location: Location, name: str, tuns: Mapping[str, bool], servers: Collection[str]
+) -> Iterator[Problem]:
+    """A name with a dot is anybody's, another is a node's."""
+    if "." not in name:
+        yield from _node(location, name, tuns, servers)
 
 
 def _server(location: Location, name: str, servers: Collection[str]) -> Iterator[Problem]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestrator.models import HostName, Name, Port, Seconds, Strict
 
-__all__ = ["HlsCheck"]
+__all__ = ["HlsCheck", "VoipMumbleCheck"]
+
+WORDS = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
+"""Two of the Harvard sentences, IEEE 297-1969: made for judging lines."""
+MOST_PEOPLE = 8
+Words = Annotated[str, Field(max_length=500)]
 
 Path = Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")]
 
@@ -30,3 +35,46 @@ class HlsCheck(Strict):
     """How long it may stand still, all in all, once the first picture is there."""
     starts_within: Seconds = 10.0
     """How long the first picture may take."""
+
+
+class VoipMumbleCheck(Strict):
+    """People talk over a Mumble server; each must hear the others."""
+
+    from_: Name
+    """The client that calls."""
+    to: Name | Annotated[list[Name], Field(min_length=1, max_length=MOST_PEOPLE)]
+    """The client that is called, or several: a conference."""
+    server: HostName
+    """Where they meet: the service that has Mumble's server, or its name: `probably.loki`. The
+    address of its node on the underlay: without Lokinet, to compare."""
+    port: Port | None = None
+    """Of the server; without it where the service answers, or 64738."""
+    client: Literal["scripted"] = "scripted"
+    """What they talk with: `scripted` is a client without a screen that measures each packet."""
+    in_turn: bool = False
+    """One after the other; without it all at once."""
+    says: Words = WORDS
+    """What `from` says; "" is a silent microphone."""
+    hears: Words | None = None
+    """What the others must hear of `from`; without it what it says, or what it is to say."""
+    loss: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """The share of voice packets that may be lost or come too late, from anybody to anybody."""
+    mos: Annotated[float, Field(ge=1, le=4.5)] = 3.6
+    """What a listener must at least be expected to say of it, from delay and loss (G.107)."""
+
+    @model_validator(mode="after")
+    def _different_people(self) -> VoipMumbleCheck:
+        people = [self.from_, *self.others]
+        if len(set(people)) < len(people):
+            raise ValueError("nobody calls themselves, and everybody is called once")
+        return self
+
+    @property
+    def others(self) -> list[str]:
+        """Who is called."""
+        return [self.to] if isinstance(self.to, str) else self.to
+
+    @property
+    def to_be_heard(self) -> str:
+        """Of `from`, by the others."""
+        return self.hears if self.hears is not None else self.says or WORDS

@@ -17,7 +17,7 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
-from orchestrator.checklist_media import HlsCheck
+from orchestrator.checklist_media import HlsCheck, VoipMumbleCheck
 from orchestrator.checks.network import Network
 from orchestrator.checks.trying import Held, attempt, eventually, make
 from orchestrator.checks.verdict import Verdict
@@ -35,6 +35,7 @@ __all__ = [
     "ThroughputCheck",
     "UdpEchoCheck",
     "Verdict",
+    "VoipMumbleCheck",
     "attempt",
     "eventually",
     "make",

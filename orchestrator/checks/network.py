@@ -77,6 +77,14 @@ class Network:
             raise CheckFailed(f"{node} has no tun address yet")
         return str(address)
 
+    def tun(self, node: str) -> str:
+        """The device through which its programs reach the network; raises CheckFailed."""
+        status = self._known(node)
+        endpoint = (status.get("services") or {}).get("default") or status  # a router has it itself
+        if not endpoint.get("ifname"):
+            raise CheckFailed(f"{node} has no tun device")
+        return str(endpoint["ifname"])
+
     def port(self, name: str) -> int:
         """Where a node's application answers TCP; 80 of anybody else."""
         node = self.observed.nodes.get(name)

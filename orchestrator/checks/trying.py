@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
-from orchestrator.checklist_media import HlsCheck
+from orchestrator.checklist_media import HlsCheck, VoipMumbleCheck
 from orchestrator.checks.carry import check_throughput
 from orchestrator.checks.echo import check_udp_echo
 from orchestrator.checks.exits import check_exit, check_leak
@@ -29,6 +29,7 @@ from orchestrator.checks.network import Network
 from orchestrator.checks.pages import check_http
 from orchestrator.checks.programs import check_ping
 from orchestrator.checks.verdict import Verdict, failed
+from orchestrator.checks.voip_mumble import check_voip_mumble
 from orchestrator.errors import OperatorError
 from orchestrator.models import Strict
 
@@ -39,6 +40,19 @@ PAUSE_MS = 200
 
 Model = TypeVar("Model", bound=Strict)
 Clock = Callable[[], float]
+HOW: Mapping[type[Strict], Callable[[Network, Any], Verdict]] = {
+    HttpCheck: check_http,
+    DnsCheck: check_dns,
+    PingCheck: check_ping,
+    UdpEchoCheck: check_udp_echo,
+    ThroughputCheck: check_throughput,
+    OnsCheck: check_ons,
+    ExitCheck: check_exit,
+    LeakCheck: check_leak,
+    HlsCheck: check_hls,
+    VoipMumbleCheck: check_voip_mumble,
+}
+"""Each kind is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +74,11 @@ class Held:
 def attempt(network: Network, check: AnyCheck) -> Verdict:
     """Once; whatever hinders it is what was seen."""
     try:
-        return _dispatch(network, check)
+        return HOW[type(check)](network, check)
     except OperatorError as error:
         return failed("the check to be made", str(error))
     except OSError as error:
         return failed("the check to be made", error.strerror or str(error))
-
-
-def _dispatch(network: Network, check: AnyCheck) -> Verdict:  # noqa: PLR0911 -- one for each
-    match check:
-        case HttpCheck():
-            return check_http(network, check)
-        case DnsCheck():
-            return check_dns(network, check)
-        case PingCheck():
-            return check_ping(network, check)
-        case UdpEchoCheck():
-            return check_udp_echo(network, check)
-        case ThroughputCheck():
-            return check_throughput(network, check)
-        case OnsCheck():
-            return check_ons(network, check)
-        case ExitCheck():
-            return check_exit(network, check)
-        case LeakCheck():
-            return check_leak(network, check)
-        case HlsCheck():
-            return check_hls(network, check)
 
 
 def eventually(

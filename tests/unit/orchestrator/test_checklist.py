@@ -54,6 +54,13 @@ def faults(*tests: str) -> str:
         ("{http: {from: alice, to: web, over: http3}}", "did you mean 'http'?"),
         ("{hls: {from: alice, to: moon}}", "t:8: no node 'moon'"),
         ("{hls: {from: alice, to: web, for: 500ms}}", "greater than or equal to 1"),
+        (
+            "{voip-mumble: {from: alice, to: web, server: wbe}}",
+            "no node 'wbe': did you mean 'web'?",
+        ),
+        ("{voip-mumble: {from: alice, to: [web, moon], server: a.loki}}", "no node 'moon'"),
+        ("{voip-mumble: {from: alice, to: [web, alice], server: web}}", "nobody calls themselves"),
+        ("{voip-mumble: {from: alice, to: [], server: web}}", "tests.1.voip-mumble.to"),
         ("{http: {from: alice, to: web, path: nothing}}", "tests.1.http.path: string should match"),
     ],
 )
@@ -80,6 +87,7 @@ def test_titles_say_who_asks_whom() -> None:
         "{udp-echo: {from: alice, to: relay}}",
         "{dns: {from: alice, name: web, type: PTR}}",
         "{ons: {from: alice, name: web.loki, to: web}}",
+        "{voip-mumble: {from: alice, to: [web, relay], server: probably.loki}}",
     )
     topology = parse((BASE + "".join(f"  - {test}\n" for test in tests)).encode(), "t")
     assert [test.title for test in topology.tests] == [
@@ -87,6 +95,7 @@ def test_titles_say_who_asks_whom() -> None:
         "udp-echo alice → relay",
         "dns alice: PTR web",
         "ons alice: web.loki is web",
+        "voip-mumble alice → web, relay",
     ]
 
 

@@ -279,9 +279,8 @@ def test_what_cannot_be_tried_here_is_not_tried_again(
     net: tuple[Network, LoopbackBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(
-        "orchestrator.checks.trying.check_http", lambda *_: missing("a page", "no curl", "get it")
-    )
+    lacking = {HttpCheck: lambda *_: missing("a page", "no curl", "get it")}
+    monkeypatch.setattr("orchestrator.checks.trying.HOW", lacking)
     found = eventually(net[0], http(), 1000.0)
     assert (bool(found), found.tries, str(found.verdict)) == (
         False,
