@@ -16,11 +16,9 @@ from orchestrator.journal import read_owner
 from orchestrator.ops import Observed
 from orchestrator.traffic.jobs import Job, end_job, find_jobs, start, wait_for
 from orchestrator.traffic.loads import HttpLoad, Load, VoipLoad, described, kind_of
-from orchestrator.units import format_rate, format_seconds
+from orchestrator.traffic.telling import short, told
 
 __all__ = ["http", "list_jobs", "report", "stop", "voip"]
-
-PERCENTS = ("p50", "p90", "p95", "p99", "p999", "max")
 
 
 def http(arguments: argparse.Namespace) -> int:
@@ -113,7 +111,7 @@ def list_jobs(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json([_as_data(job) for job in jobs])
         return EXIT_OK
-    rows = [(job.name, _state(job), described(job.load), _short(job)) for job in jobs]
+    rows = [(job.name, job.state, described(job.load), short(job)) for job in jobs]
     print_table(("NAME", "STATE", "LOAD", "FIGURES"), rows)
     return EXIT_OK
 
@@ -167,12 +165,6 @@ def _named(places: Places, name: str) -> Job:
     raise UsageError(f"no load {name!r} in network {places.name!r}: there are {known}")
 
 
-def _state(job: Job) -> str:
-    if job.pid is None:
-        return f"ended after {format_seconds(job.seconds)}: {job.ended}"
-    return f"running for {format_seconds(job.seconds)}"
-
-
 def _as_data(job: Job) -> dict[str, Any]:
     return {
         "name": job.name,
@@ -183,6 +175,7 @@ def _as_data(job: Job) -> dict[str, Any]:
         "ended": job.ended or None,
         "seconds": job.seconds,
         "figures": job.figures,
+        "charts": job.charts,
     }
 
 
@@ -191,61 +184,7 @@ def _show(arguments: argparse.Namespace, jobs: Sequence[Job]) -> int:
         print_json([_as_data(job) for job in jobs])
         return EXIT_OK
     for job in jobs:
-        print(f"{job.name}: {described(job.load)}; {_state(job)}")
-        if job.figures:
-            lines = _http_lines if isinstance(job.load, HttpLoad) else _voip_lines
-            for line in lines(job.figures):
-                print(f"  {line}")
+        print(f"{job.name}: {described(job.load)}; {job.state}")
+        for line in told(job):
+            print(f"  {line}")
     return EXIT_OK
-
-
-def _short(job: Job) -> str:
-    """In a few words."""
-    found = job.figures
-    if not found:
-        return "none yet"
-    if isinstance(job.load, HttpLoad):
-        return f"{found['answered']} answered, {found['failed']} failed, {_ms(found['response'])}"
-    return f"{found['talking']} talking, {100 * found['loss']:.2f} % lost, {_ms(found['delay'])}"
-
-
-def _ms(delays: dict[str, float]) -> str:
-    if not delays["count"]:
-        return "no delays yet"
-    return f"p50 {delays['p50_ms']:.1f} ms, p95 {delays['p95_ms']:.1f} ms"
-
-
-def _http_lines(found: dict[str, Any]) -> list[str]:
-    rate = f"{found['answered_per_second']:g} answers/s, {format_rate(found['bits_per_second'])}"
-    on_the_way = found["arrived"] - found["answered"] - found["failed"]
-    waiting = f", {on_the_way} on their way" if on_the_way else ""
-    counts = f"{found['answered']} answered, {found['failed']} failed{waiting}"
-    table = _table([("response", found["response"]), ("service", found["service"])])
-    return [f"{found['arrived']} requests: {counts}; {rate}", *_causes(found["failures"]), *table]
-
-
-def _voip_lines(found: dict[str, Any]) -> list[str]:
-    lost = f"{found['lost']} lost ({100 * found['loss']:.2f} %)"
-    counts = f"{found['sent']} packets sent, {lost}, jitter {found['jitter_ms']:.2f} ms"
-    lines = [f"{found['calls']} calls, {found['talking']} connected; {counts}"]
-    if found["mos"]:
-        mos, r = found["mos"], found["r"]
-        quality = f"MOS {mos['median']:.2f} (worst {mos['worst']:.2f})"
-        lines.append(f"{quality}, R {r['median']:.1f} (worst {r['worst']:.1f})")
-    lines += _causes(found["failures"] | found["unsent"])
-    rows = [("one way", "delay"), ("set-up", "setup"), ("lateness", "lateness")]
-    return lines + _table([(shown, found[name]) for shown, name in rows])
-
-
-def _causes(failures: dict[str, int]) -> list[str]:
-    return [f"{many} × {what}" for what, many in failures.items()]
-
-
-def _table(rows: Sequence[tuple[str, dict[str, float]]]) -> list[str]:
-    """Percentiles in milliseconds, `-` without any."""
-    lines = [f"{'ms':10}" + "".join(f"{name:>9}" for name in PERCENTS)]
-    for name, delays in rows:
-        cells = (delays.get(f"{each}_ms") for each in PERCENTS)
-        shown = (f"{'-' if cell is None else format(cell, '.2f'):>9}" for cell in cells)
-        lines.append(f"{name:10}" + "".join(shown))
-    return lines

@@ -31,6 +31,7 @@ from orchestrator.journal import read_entries
 from orchestrator.ops import CHAIN_PROCESS, NODE_PROCESS, Observed
 from orchestrator.plan import plan
 from orchestrator.report.history import Line, history_of
+from orchestrator.report.loads import LoadSeen, loads_of
 from orchestrator.report.occasion import Occasion, Subject
 from orchestrator.report.redact import Redactor, key_values, printable, token_values
 from orchestrator.report.tried import TriedTest, within_bounds
@@ -86,6 +87,8 @@ class Evidence:
     plan: str
     """What `up` would change now; or why nobody knows."""
     versions: Mapping[str, str]
+    loads: tuple[LoadSeen, ...] = ()
+    """What was asked of it by `testnet load`, the oldest first."""
 
 
 def gather(subject: Subject, occasion: Occasion, witness: Witness) -> Evidence:
@@ -126,6 +129,7 @@ def gather(subject: Subject, occasion: Occasion, witness: Witness) -> Evidence:
         topology=_topology(subject.definition, redactor),
         plan=redactor.text(_plan(subject)),
         versions=_versions(),
+        loads=loads_of(subject.places, redactor),
     )
 
 

@@ -15,7 +15,7 @@ from orchestrator.report.plots import caption, plot
 from orchestrator.report.series import ENDING, read_series
 from orchestrator.report.tried import TriedTest, place_of
 
-__all__ = ["Exhibit", "TestExhibits", "shown_exhibits"]
+__all__ = ["Exhibit", "TestExhibits", "plotted", "shown_exhibits"]
 
 PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 SOUNDS = {b"RIFF": "audio/wav", b"OggS": "audio/ogg"}
@@ -71,7 +71,7 @@ def shown_exhibits(tests: Sequence[TriedTest]) -> list[TestExhibits]:
 
 def _shown(path: str, data: bytes, room: int) -> Exhibit:
     if path.endswith(ENDING):
-        return _plotted(path, data)
+        return plotted(path, data)
     picture, sound = _kind(data, PICTURES), _kind(data, SOUNDS)
     kind = picture or sound
     if not kind:
@@ -82,7 +82,8 @@ def _shown(path: str, data: bytes, room: int) -> Exhibit:
     return Exhibit(path, len(data), picture=uri) if picture else Exhibit(path, len(data), sound=uri)
 
 
-def _plotted(path: str, data: bytes) -> Exhibit:
+def plotted(path: str, data: bytes) -> Exhibit:
+    """A series as a drawing, or why there is none."""
     try:
         series = read_series(data)
     except ValueError as error:

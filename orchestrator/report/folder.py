@@ -99,6 +99,8 @@ def _files(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield "graph.json", _json(asdict(graph_of(evidence.census)))
     for node, status in evidence.statuses.items():
         yield f"nodes/{node}.json", _json(status)
+    for load in evidence.loads:
+        yield f"load/{load.name}.json", _json(load.record)
     for log in evidence.logs:
         head = f"[{log.bytes_left_out} bytes left out]\n" if log.bytes_left_out else ""
         folder = log.node.strip("()").replace(" ", "-")

@@ -23,6 +23,7 @@ from orchestrator.pictures import COLOURS
 from orchestrator.report import plots
 from orchestrator.report.evidence import Evidence, LogTail
 from orchestrator.report.exhibits import shown_exhibits
+from orchestrator.report.loads import drawn_charts
 from orchestrator.report.redact import printable
 from orchestrator.report.tried import TriedTest
 from orchestrator.report.troubles import TEST, Since, Trouble, clock_time
@@ -100,6 +101,7 @@ def render_page(evidence: Evidence) -> str:
         tests=[_tried(test) for test in evidence.occasion.tests],
         skipped=sum(test.is_skipped for test in evidence.occasion.tests),
         exhibits=shown_exhibits(evidence.occasion.tests),
+        loads=[(load, drawn_charts(load)) for load in evidence.loads],
         figures=_figures(evidence),
         nodes=_nodes(evidence),
         paths=_paths(evidence)[:MOST_ROWS],

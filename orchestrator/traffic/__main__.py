@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from orchestrator.errors import OperatorError
 from orchestrator.journal import Owner, read_owner
 from orchestrator.networks import Condition, look, places_of
 from orchestrator.traffic.calls import Calls
+from orchestrator.traffic.charts import Chart
 from orchestrator.traffic.jobs import JOB_OPTION, folder_of
 from orchestrator.traffic.loads import HttpLoad, Load, load_of
 from orchestrator.traffic.requests import Requests
@@ -51,8 +52,15 @@ class Work(Protocol):
     async def run(self, lasts_s: float | None) -> None:
         """Until the time is over."""
 
+    def sample(self, seconds: float) -> None:
+        """Add a point to each chart."""
+
     def figures(self, seconds: float) -> dict[str, Any]:
         """As JSON, of what was done in that time."""
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        """Figures over time."""
 
 
 def main() -> int:
@@ -130,7 +138,13 @@ async def _job(work: Work, load: Load, owner: Owner, folder: Path) -> None:
 
     def write(why: str) -> None:
         seconds = time.monotonic() - began
-        data = {"seconds": round(seconds, 3), "ended": why, "figures": work.figures(seconds)}
+        work.sample(seconds)
+        data = {
+            "seconds": round(seconds, 3),
+            "ended": why,
+            "figures": work.figures(seconds),
+            "charts": [chart.data() for chart in work.charts],
+        }
         if is_ours(owner.places().state, owner.network_id):
             write_private(folder / "figures.json", json.dumps(data))
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from orchestrator.checks.network import Network
 from orchestrator.errors import CheckFailed, OperatorError
+from orchestrator.traffic.charts import Chart, Recent
 from orchestrator.traffic.delays import Delays
 from orchestrator.traffic.line import End, Line, dial, now_us
 from orchestrator.traffic.loads import VoipLoad
@@ -120,6 +121,10 @@ class Calls:
     failures: Counter[str] = field(default_factory=Counter)
     unsent: Counter[str] = field(default_factory=Counter)
     """What the kernel said to packets of calls that have ended."""
+    charts: tuple[Chart, Chart] = field(
+        default_factory=lambda: (Chart("one way", "ms"), Chart("loss", "%"))
+    )
+    recent: Recent = field(default_factory=Recent)
 
     def begin(self) -> None:
         """Look whom everybody calls; raises CheckFailed."""
@@ -202,6 +207,21 @@ class Calls:
         self.setup.add(round((time.monotonic() - began) * 1e6))
         ear.begin()
         return True
+
+    def sample(self, seconds: float) -> None:
+        """A point of each chart: what was since the last one."""
+        ways = [way for call in self.calls for way in call.ways()]
+        delays = self.recent.added_delays(Delays.joined(way.delays for way in ways))
+        received, lost = self.recent.added(
+            received=sum(way.received for way in ways), lost=sum(way.lost for way in ways)
+        )
+        times, loss = self.charts
+        if delays.count:
+            p50, p95 = (delays.quantile_us(share) / 1000 for share in (0.5, 0.95))
+            jitter = max(way.jitter_us for way in ways) / 1000
+            times.add(seconds, p50=p50, p95=p95, jitter=jitter)
+        if received + lost > 0:  # what was late and counted as lost may have come since
+            loss.add(seconds, lost=100 * max(0.0, lost) / (received + max(0.0, lost)))
 
     def figures(self, _seconds: float) -> dict[str, Any]:
         """How all calls were until now, and each direction of each."""

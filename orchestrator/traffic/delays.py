@@ -59,6 +59,17 @@ class Delays:
         rounded = {name: round(each / 1000, 3) for name, each in shares.items()}
         return {"count": self.count, **rounded}
 
+    def since(self, earlier: Delays) -> Delays:
+        """Those that were added to `earlier`; the largest of them is known to its bucket."""
+        buckets = self.buckets - earlier.buckets
+        most_us = round(math.exp((max(buckets) + 1) * GROWTH)) if buckets else 0
+        return Delays(
+            self.count - earlier.count,
+            min(most_us, self.most_us),
+            self.total_us - earlier.total_us,
+            buckets,
+        )
+
     @classmethod
     def joined(cls, several: Iterable[Delays]) -> Delays:
         """All of them as one."""

@@ -25,6 +25,7 @@ from orchestrator.backends.keys import PACKAGE_ROOT
 from orchestrator.directories import Places, write_private
 from orchestrator.errors import CheckFailed, OperatorError
 from orchestrator.traffic.loads import Load, load_of, record_of
+from orchestrator.units import format_seconds
 from orchestrator.worlds import LABEL_OPTION
 
 __all__ = ["JOB_OPTION", "Job", "end_all", "end_job", "find_jobs", "folder_of", "start", "wait_for"]
@@ -54,6 +55,14 @@ class Job:
     seconds: float
     """How long it had run when it last wrote its figures."""
     figures: dict[str, Any] = field(default_factory=dict)
+    charts: list[dict[str, Any]] = field(default_factory=list)
+    """Figures over time: `{"title": …, "x": "s", "y": "ms", "series": {name: [[x, y], …]}}`."""
+
+    @property
+    def state(self) -> str:
+        """Whether it runs, and if not, why."""
+        lasted = format_seconds(self.seconds)
+        return f"ended after {lasted}: {self.ended}" if self.ended else f"running for {lasted}"
 
 
 def folder_of(places: Places) -> Path:
@@ -153,12 +162,13 @@ def _job(folder: Path, pid: int | None) -> Job | None:
     try:
         written = json.loads((folder / "figures.json").read_text())
     except (OSError, ValueError):
-        written = {"seconds": 0.0, "ended": "", "figures": {}}
+        written = {"seconds": 0.0, "ended": "", "figures": {}, "charts": []}
     ended = str(written["ended"])
     if pid is None and not ended:
         ended = f"it died: {_last_line(folder)}"
     seconds = float(written["seconds"])
-    return Job(folder.name, load, began, pid, ended, seconds, written["figures"])
+    figures, charts = written["figures"], written["charts"]
+    return Job(folder.name, load, began, pid, ended, seconds, figures, charts)
 
 
 def _last_line(folder: Path) -> str:

@@ -21,6 +21,7 @@ import h11
 
 from orchestrator.checks.network import Network
 from orchestrator.errors import OperatorError
+from orchestrator.traffic.charts import Chart, Recent
 from orchestrator.traffic.delays import Delays
 from orchestrator.traffic.exchange import Answered, Exchange, Stale
 from orchestrator.traffic.loads import HttpLoad
@@ -52,6 +53,10 @@ class Requests:
     """From when a client took it."""
     failures: Counter[str] = field(default_factory=Counter)
     size: int = 0
+    charts: tuple[Chart, Chart] = field(
+        default_factory=lambda: (Chart("response time", "ms"), Chart("requests", "per second"))
+    )
+    recent: Recent = field(default_factory=Recent)
 
     def begin(self) -> None:
         """Look up where requests go; raises CheckFailed."""
@@ -158,6 +163,19 @@ class Requests:
             return
         self.response.add(round((now - arrived_at) * 1e6))
         self.service.add(round((now - taken_at) * 1e6))
+
+    def sample(self, seconds: float) -> None:
+        """A point of each chart: what was since the last one."""
+        delays = self.recent.added_delays(self.response)
+        failed = sum(self.failures.values())
+        passed, arrived, gone = self.recent.added(s=seconds, arrived=self.arrived, failed=failed)
+        times, rates = self.charts
+        if delays.count:
+            p50, p95 = (delays.quantile_us(share) / 1000 for share in (0.5, 0.95))
+            times.add(seconds, p50=p50, p95=p95)
+        if passed > 0:
+            counts = {"arrived": arrived, "answered": delays.count, "failed": gone}
+            rates.add(seconds, **{name: count / passed for name, count in counts.items()})
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """What became of the requests in the first `seconds`."""

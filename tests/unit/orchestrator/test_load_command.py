@@ -16,6 +16,7 @@ from orchestrator.traffic.calls import Calls
 from orchestrator.traffic.jobs import Job
 from orchestrator.traffic.loads import HttpLoad, VoipLoad
 from orchestrator.traffic.requests import Requests
+from orchestrator.traffic.telling import short
 from tests.unit.orchestrator import loopback
 
 HTTP = HttpLoad(20, 100.0, ("alice",), "web", 8080, "/big", 10.0, 30.0)
@@ -63,8 +64,8 @@ def test_json_has_everything(jobs: list[Job], capsys: pytest.CaptureFixture[str]
 
 
 def test_a_line_for_each_in_the_list(jobs: list[Job]) -> None:
-    assert command._short(jobs[0]) == "1 answered, 1 failed, p50 20.0 ms, p95 20.0 ms"
-    assert command._short(jobs[1]) == "0 talking, 0.00 % lost, no delays yet"
+    assert short(jobs[0]) == "1 answered, 1 failed, p50 20.0 ms, p95 20.0 ms"
+    assert short(jobs[1]) == "0 talking, 0.00 % lost, no delays yet"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,11 @@ def test_both_ways_of_each_call_arrive(network: Network, monkeypatch: pytest.Mon
     monkeypatch.setattr("orchestrator.traffic.stream.ARRIVES_WITHIN_US", 50_000)
     found = calls(network)
     asyncio.run(found.run(0.5))
+    found.sample(0.5)
     figures = found.figures(0.5)
+    times, loss = (chart.data()["series"] for chart in found.charts)
+    assert set(times) == {"p50", "p95", "jitter"}
+    assert loss == {"lost": [(0.5, 0.0)]}
     assert (figures["calls"], figures["setup"]["count"], figures["failures"]) == (3, 3, {})
     assert figures["sent"] == figures["received"] == figures["delay"]["count"] > 6
     assert (figures["lost"], figures["loss"], figures["unsent"]) == (0, 0.0, {})

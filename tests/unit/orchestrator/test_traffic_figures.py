@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.traffic.calls import Way
+from orchestrator.traffic.charts import Chart, Recent
 from orchestrator.traffic.delays import PERCENTILES, Delays
 from orchestrator.traffic.loads import HttpLoad, VoipLoad, described, load_of, record_of
 from orchestrator.traffic.stream import (
@@ -45,6 +46,36 @@ def test_a_percentile_is_half_a_percent_away_from_the_delay_at_most(
 @given(st.lists(st.integers(1, 10**7)), st.lists(st.integers(1, 10**7)))
 def test_joined_delays_are_those_of_both(one: list[int], other: list[int]) -> None:
     assert Delays.joined([delays_of(one), delays_of(other)]) == delays_of(one + other)
+
+
+@given(st.lists(st.integers(1, 10**7)), st.lists(st.integers(1, 10**7)))
+def test_what_came_since_is_what_was_added(before: list[int], after: list[int]) -> None:
+    added, expected = delays_of(before + after).since(delays_of(before)), delays_of(after)
+    assert (added.count, added.total_us, added.buckets) == (
+        expected.count,
+        expected.total_us,
+        expected.buckets,
+    )
+    for share in (0.5, 1.0):
+        assert added.quantile_us(share) == pytest.approx(expected.quantile_us(share), rel=0.0101)
+
+
+def test_a_chart_keeps_the_last_minutes() -> None:
+    chart = Chart("one way", "ms")
+    for second in range(1000):
+        chart.add(second, p50=second / 3)
+    data = chart.data()
+    assert (data["title"], data["x"], data["y"]) == ("one way", "s", "ms")
+    assert data["series"]["p50"][0] == (400, 133.3333)
+    assert len(data["series"]["p50"]) == 600
+
+
+def test_recent_counts_are_those_since_the_last_look() -> None:
+    recent = Recent()
+    assert list(recent.added(sent=5, lost=1)) == [5, 1]
+    assert list(recent.added(sent=9, lost=1)) == [4, 0]
+    assert recent.added_delays(delays_of([1, 2])).count == 2
+    assert recent.added_delays(delays_of([1, 2, 3])).count == 1
 
 
 def test_the_largest_is_exact_and_none_are_none() -> None:

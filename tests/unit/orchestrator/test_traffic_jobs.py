@@ -59,7 +59,7 @@ def process(name: str, number: str = NUMBER, code: str = PAUSE) -> Iterator[subp
 def test_jobs_are_found_with_their_figures_the_oldest_first(places: Places) -> None:
     folder = written(places, "voip-1", began=7.0)
     written(places, "voip-2", began=5.0)
-    data = {"seconds": 3.5, "ended": "", "figures": {"sent": 4}}
+    data = {"seconds": 3.5, "ended": "", "figures": {"sent": 4}, "charts": [{"title": "loss"}]}
     (folder / "figures.json").write_text(json.dumps(data))
     with process("voip-1") as running, process("voip-2", "another"):
         found = find_jobs(places, NUMBER)
@@ -68,6 +68,7 @@ def test_jobs_are_found_with_their_figures_the_oldest_first(places: Places) -> N
         ("voip-1", running.pid, ""),
     ]
     assert (found[1].load, found[1].seconds, found[1].figures) == (LOAD, 3.5, {"sent": 4})
+    assert (found[1].charts, found[1].state) == ([{"title": "loss"}], "running for 3.50 s")
 
 
 def test_what_is_just_being_written_is_no_job_yet(places: Places) -> None:
