@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_router_frozen_by_somebody_else(network: Network) -> None:
     assert instant(since["not_before"]) <= frozen_at <= instant(since["not_after"])
     text = Path(found["page"]).read_text()
     assert "lokinet: stopped by a signal" in text.partition("</header>")[0]
-    assert text.count("<svg") == 2
+    assert text.count('<svg viewBox="0 0 900 900"') == 2, "underlay and overlay"
     assert {path.name for path in (out / "nodes").iterdir()} == {
         f"{node}.json" for node in ("router-1", "router-2", "router-3", "web", "alice")
     }
@@ -121,6 +122,23 @@ def test_a_test_that_does_not_hold(network: Network) -> None:
     quiet = network.run("test", str(other), "--name", "reported", "--json", "--no-report")
     assert (quiet.returncode, json.loads(quiet.stdout)["report"]) == (1, None)
     assert pages(network) - before == {page}
+
+
+def test_a_green_run_with_what_was_measured(network: Network) -> None:
+    other = network.root / "green.yaml"
+    carry = "throughput: {from: alice, to: web, at-least: 1 Mbit/s, for: 1s}"
+    other.write_text(f"{TOPOLOGY}tests:\n  - {{{carry}, eventually: {READY}}}\n")
+    out = network.root / "green"
+    done(network, "test", str(other), "--report", str(out))
+    (test,) = json.loads((out / "report.json").read_text())["tests"]
+    assert test["held"]
+    (exhibit,) = test["exhibits"]
+    rates = json.loads((out / exhibit).read_text())["series"]["alice → web"]
+    carried = sum(rate * (at - before) for (before, _), (at, rate) in pairwise([(0, 0), *rates]))
+    assert carried * 1e6 == pytest.approx(test["figures"]["bits_per_second"] * rates[-1][0], 0.01)
+    page = (out / "index.html").read_text()
+    assert 'class="curve"' in page
+    assert f"{len(rates)} points, median " in page
 
 
 def test_what_is_in_the_way_and_a_network_nobody_knows(network: Network) -> None:
