@@ -94,7 +94,7 @@ lock: setup ## write requirements*.txt anew from pyproject.toml
 	@$(PYTHON) -m venv .venv/lock
 	@.venv/lock/bin/python -m pip install --quiet 'pip-tools==7.6.2'
 	$(LOCK) --output-file requirements.txt pyproject.toml
-	$(LOCK) --extra dev --extra voip --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	$(LOCK) --extra dev --extra voip --extra browser --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 
 clean: ## remove .venv, caches and build products
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .artifacts

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from orchestrator.checklist_media import HlsCheck, VoipMumbleCheck
+from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck
 from orchestrator.complaints import Location, Problem, did_you_mean
 from orchestrator.models import HostName, Name, Port, Rate, Seconds, Strict
 
@@ -174,6 +174,7 @@ AnyCheck = (
     | LeakCheck
     | HlsCheck
     | VoipMumbleCheck
+    | BrowserCheck
 )
 KINDS = (
     "http",
@@ -186,7 +187,9 @@ KINDS = (
     "leak",
     "hls",
     "voip-mumble",
+    "browser",
 )
+"""As written; a field of `Expectation` each."""
 
 
 class Expectation(Strict):
@@ -216,6 +219,8 @@ class Expectation(Strict):
     """A film plays."""
     voip_mumble: VoipMumbleCheck | None = None
     """People talk over a Mumble server."""
+    browser: BrowserCheck | None = None
+    """A page comes in a browser."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Expectation:
@@ -287,7 +292,7 @@ def expectation_problems(
 
 def _far_end(
     where: Location,
-    check: HttpCheck | PingCheck | UdpEchoCheck | ThroughputCheck | HlsCheck,
+    check: HttpCheck | PingCheck | UdpEchoCheck | ThroughputCheck | HlsCheck | BrowserCheck,
     tuns: Mapping[str, bool],
     servers: Collection[str],
 ) -> Iterator[Problem]:

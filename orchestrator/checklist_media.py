@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from orchestrator.models import HostName, Name, Port, Seconds, Strict
 
-__all__ = ["HlsCheck", "VoipMumbleCheck"]
+__all__ = ["BrowserCheck", "HlsCheck", "VoipMumbleCheck"]
 
 WORDS = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 """Two of the Harvard sentences, IEEE 297-1969: made for judging lines."""
@@ -78,3 +78,34 @@ class VoipMumbleCheck(Strict):
     def to_be_heard(self) -> str:
         """Of `from`, by the others."""
         return self.hears if self.hears is not None else self.says or WORDS
+
+
+class BrowserCheck(Strict):
+    """A page comes in stock Chromium, without a window, and does there what is asked of it."""
+
+    from_: Name
+    """The node that has the browser."""
+    to: HostName
+    """A node, or any name: `web`, `web.loki`."""
+    port: Port | None = None
+    """Where it is asked; without it where the node's application answers, or 80."""
+    path: Path = "/"
+    """Of the page."""
+    title: str | None = None
+    """What the page's title must be."""
+    contains: str | None = None
+    """A text that must come to be seen on the page."""
+    fetch: Annotated[Path | None, Field(examples=["/file.bin"])] = None
+    """A path that the page's own script must get by `fetch`."""
+    websocket: Annotated[Path | None, Field(examples=["/echo"])] = None
+    """The path of a WebSocket that must send back what the page sends."""
+    websocket_port: Port | None = None
+    """Where it answers; without it where the page came from."""
+    frames: Annotated[int | None, Field(ge=1, le=100_000, examples=[100])] = None
+    """How many frames of the page's first video must be decoded."""
+    dropped: Annotated[int | None, Field(ge=0, le=100_000)] = None
+    """How many of them may be dropped; without it any."""
+    at_most: Annotated[Seconds | None, Field(examples=["2s"])] = None
+    """How long the page may take to be loaded."""
+    for_: Seconds = 15.0
+    """How long each of the other things may take."""

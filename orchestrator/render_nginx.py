@@ -7,9 +7,11 @@ a program beside it does that, on a Unix socket in the same folder.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 import orchestrator
 from orchestrator.applications import NginxApp
@@ -22,6 +24,7 @@ __all__ = ["NginxParts", "nginx_parts"]
 HERE = f"{SHARED}/nginx"
 ECHO_SOCKET = f"{HERE}/tmp/echo.sock"
 ECHO_PROGRAM = "websocket_echo"
+PAGE = "page.html"
 SYSTEM_PYTHON = "/usr/bin/python3"
 """Whose library for WebSockets is the distribution's."""
 BITS_PER_BYTE = 8
@@ -100,7 +103,11 @@ def _echo(directory: Path) -> ProcessSpec:
 
 def _echo_program() -> str:
     """For the distribution's Python, so no module of ours."""
-    return (Path(orchestrator.__file__).with_name("site") / ECHO_PROGRAM).read_text("utf-8")
+    return _of_site(ECHO_PROGRAM)
+
+
+def _of_site(name: str) -> str:
+    return (Path(orchestrator.__file__).with_name("site") / name).read_text("utf-8")
 
 
 def _configuration(app: NginxApp, one_id: bool) -> str:
@@ -163,4 +170,11 @@ def _page(app: NginxApp, node: str) -> str:
     if app.page is not None:
         return app.page
     title = html.escape(node)
+    offers = {
+        "file": app.file is not None,
+        "video": app.video is not None,
+        "websocket": app.websocket,
+    }
+    if any(offers.values()):  # it shows what there is
+        return Template(_of_site(PAGE)).substitute(title=title, offers=json.dumps(offers))
     return f"<!doctype html>\n<title>{title}</title>\n<h1>It works: {title}</h1>\n"

@@ -102,7 +102,12 @@ class ExecResult:
 
 
 def captured(
-    backend: Backend, node: str, argv: Sequence[str], timeout_s: float, is_guest: bool = False
+    backend: Backend,
+    node: str,
+    argv: Sequence[str],
+    timeout_s: float,
+    is_guest: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> ExecResult:
     """Run a program in a node to its end; raises TimeoutError, its output is then lost.
 
@@ -112,13 +117,14 @@ def captured(
         argv: the program and its arguments.
         timeout_s: how long it may take.
         is_guest: it is one of this machine: see `Backend.beside`.
+        env: its whole environment; without it a clean one.
     """
     start = backend.beside if is_guest else backend.exec
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             stdio = (nothing, out.fileno(), err.fileno())
-            running = start(node, argv, stdio, clean_environment())
+            running = start(node, argv, stdio, clean_environment() if env is None else env)
             try:
                 code = running.wait(timeout_s)
             finally:

@@ -17,12 +17,13 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
-from orchestrator.checklist_media import HlsCheck, VoipMumbleCheck
+from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck
 from orchestrator.checks.network import Network
 from orchestrator.checks.trying import Held, attempt, eventually, make
 from orchestrator.checks.verdict import Verdict
 
 __all__ = [
+    "BrowserCheck",
     "DnsCheck",
     "ExitCheck",
     "Held",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,15 @@ class Network:
         """A program inside, to its end; raises CheckFailed. A guest is one of this machine."""
         try:
             return captured(self.backend, node, argv, timeout_s, is_guest)
+        except TimeoutError as error:
+            raise CheckFailed(f"{argv[0]} did not end within {timeout_s:.0f} s") from error
+
+    def run_guest(
+        self, node: str, argv: list[str], timeout_s: float, env: Mapping[str, str] | None = None
+    ) -> ExecResult:
+        """A program of this machine inside, to its end; raises CheckFailed, HostUnfit."""
+        try:
+            return captured(self.backend, node, argv, timeout_s, is_guest=True, env=env)
         except TimeoutError as error:
             raise CheckFailed(f"{argv[0]} did not end within {timeout_s:.0f} s") from error
 

@@ -19,7 +19,8 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
-from orchestrator.checklist_media import HlsCheck, VoipMumbleCheck
+from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck
+from orchestrator.checks.browser import check_browser
 from orchestrator.checks.carry import check_throughput
 from orchestrator.checks.echo import check_udp_echo
 from orchestrator.checks.exits import check_exit, check_leak
@@ -50,6 +51,7 @@ HOW: Mapping[type[Strict], Callable[[Network, Any], Verdict]] = {
     ExitCheck: check_exit,
     LeakCheck: check_leak,
     HlsCheck: check_hls,
+    BrowserCheck: check_browser,
     VoipMumbleCheck: check_voip_mumble,
 }
 """Each kind is tried."""

@@ -37,16 +37,18 @@ def required(extra: str | None = None) -> set[str]:
 def test_every_dependency_is_imported_and_every_import_is_a_dependency() -> None:
     own = {"lokinet_node", "orchestrator", "pydantic_core"}  # the last is half of pydantic
     foreign = (imported("lokinet_node") | imported("orchestrator")) - own - sys.stdlib_module_names
-    named = required() | required("pytest") | required("voip")  # who has an extra has its part
+    extras = required("pytest") | required("voip") | required("browser")
+    named = required() | extras  # who has an extra has its part
     # av comes with the next part of voice/
     assert {IMPORTED_AS.get(name, name) for name in named} - {"av"} == foreign - {"av"}
 
 
-def test_without_the_extra_nothing_but_calls_is_missing() -> None:
-    """Only voice/ needs what `voip` brings, and nobody imports it before a call is made."""
-    extra = {IMPORTED_AS.get(name, name) for name in required("voip")}
+def test_without_the_extras_nothing_but_calls_and_pages_is_missing() -> None:
+    """Nobody imports what they bring, or voice/, before a call is made or a page is visited."""
+    named = required("voip") | required("browser")
+    extra = {IMPORTED_AS.get(name, name) for name in named}
     for path in (ROOT / "orchestrator").rglob("*.py"):
-        if path.parent.name == "voice":
+        if path.is_relative_to(ROOT / "orchestrator" / "voice"):
             continue
         for node in ast.parse(path.read_bytes()).body:
             if isinstance(node, ast.Import):
