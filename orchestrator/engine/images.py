@@ -11,7 +11,8 @@ from orchestrator.ops import Image
 __all__ = ["OURS", "PYTHON", "finder"]
 
 OURS = {
-    word: f"localhost/lokinet-testnet/{word}:local" for word in ("node", "web", "tools", "clearnet")
+    word: f"localhost/lokinet-testnet/{word}:local"
+    for word in ("node", "web", "tools", "clearnet", "voip")
 }
 """What `testnet images` builds; `localhost` names no registry, so nothing is ever fetched."""
 PYTHON = "/opt/lokinet/bin/python"

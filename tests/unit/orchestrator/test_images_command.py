@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
+from orchestrator.engine.images import OURS
+from orchestrator.render_images import APPLICATION_IMAGES
 from orchestrator.sources import image_names, lay_out
 
 ROOT = Path(__file__).parents[3]
@@ -93,3 +95,8 @@ def test_a_compose_file_is_made_beside_it(tmp_path: Path) -> None:
     assert main(words) == 0
     assert "build: {context: sources}" in (tmp_path / "minimal.yaml").read_text()
     assert subprocess.run(["bash", "-n", sources / "images" / "build"], check=False).returncode == 0
+
+
+def test_what_networks_are_made_of_is_what_is_built() -> None:
+    assert set(OURS) == set(image_names())
+    assert set(APPLICATION_IMAGES.values()) <= set(OURS)
