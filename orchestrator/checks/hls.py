@@ -161,7 +161,8 @@ def _why_nothing(
     """Why no picture came, in words."""
     words = playing.words
     if "Failed to resolve hostname" in words:
-        return f"no such name {host} ({network.ask(node, host).rcode})"
+        rcode = network.ask(node, host).rcode
+        return f"{'no such name' if rcode == 'NXDOMAIN' else 'no address for'} {host} ({rcode})"
     if "Connection refused" in words:
         return f"nothing answers at {host}:{port}"
     if found := re.search(r"HTTP error (\d+ [^\n]*)", words):
