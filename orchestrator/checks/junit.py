@@ -11,7 +11,7 @@ __all__ = ["junit"]
 
 
 def junit(network: str, results: Sequence[Result], seed: int | None = None) -> bytes:
-    """One suite, one case a test and round; text is escaped by the serialiser."""
+    """One suite, one case a test and round with its figures as properties; all text is escaped."""
     failures = sum(result.has_failed for result in results)
     skipped = sum(result.held.verdict.is_skipped for result in results)
     seconds = sum(result.held.seconds for result in results)
@@ -37,6 +37,10 @@ def junit(network: str, results: Sequence[Result], seed: int | None = None) -> b
             time=f"{result.held.seconds:.3f}",
         )
         verdict = result.held.verdict
+        if verdict.figures:
+            measured = ElementTree.SubElement(case, "properties")
+            for name, value in verdict.figures.items():
+                ElementTree.SubElement(measured, "property", name=name, value=f"{value:.6g}")
         if verdict.is_skipped:
             ElementTree.SubElement(case, "skipped", message=verdict.seen)
         elif not verdict:

@@ -52,6 +52,7 @@ header dt { color: #666 } header dd { margin: 0; overflow-wrap: anywhere }
 header.bad #layer, header.bad #node, header.bad #since { font-size: 1.35rem; color: #b3261e }
 .figures { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem } figure { margin: 0 }
 figure img { max-width: 100%; border: 1px solid #ddd } figcaption { color: #555; font-size: 13px }
+.tests td:first-child { min-width: 9rem }
 .tests td:nth-child(2), .tests td:nth-child(5), .tests td:nth-child(6) { white-space: nowrap }
 """.strip()
 

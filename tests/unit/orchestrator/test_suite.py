@@ -61,7 +61,7 @@ def test_no_tests_are_an_error_never_a_success() -> None:
 
 def test_junit_has_a_case_for_each_and_the_reason_of_each_failure() -> None:
     results = [
-        Result(PAGE, Held(held("200", "200, <b>&"), 0.5, 1)),
+        Result(PAGE, Held(held("200", "200, <b>&", rtt_ms=17.6), 0.5, 1)),
         Result(NAME, Held(failed("NOERROR", "SERVFAIL \x1b<x>"), 1.25, 3)),
     ]
     suite = ElementTree.fromstring(junit("net", results))[0]
@@ -74,6 +74,8 @@ def test_junit_has_a_case_for_each_and_the_reason_of_each_failure() -> None:
     first, second = suite
     assert first.attrib == {"classname": "net.http", "name": "http alice → web", "time": "0.500"}
     assert first.findtext("system-out") == "200, <b>&"
+    assert [each.attrib for each in first.iter("property")] == [{"name": "rtt_ms", "value": "17.6"}]
+    assert list(second.iter("property")) == []
     failure = second.find("failure")
     assert failure is not None
     assert failure.text == "expected NOERROR\nsaw      SERVFAIL �<x>"
