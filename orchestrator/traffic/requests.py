@@ -54,7 +54,7 @@ class Requests:
     failures: Counter[str] = field(default_factory=Counter)
     size: int = 0
     charts: tuple[Chart, Chart] = field(
-        default_factory=lambda: (Chart("response time", "ms"), Chart("requests", "per second"))
+        default_factory=lambda: (Chart("response time", "ms"), Chart("requests", "1/s"))
     )
     recent: Recent = field(default_factory=Recent)
 
