@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def anybody(images: str) -> Iterator[Member]:
         yield opened
 
 
+def load_processes(number: str) -> list[str]:
+    """Numbers of processes of this machine that put a load on a network."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = entry.read_bytes().decode(errors="replace").split("\0")
+            if "orchestrator.traffic" in words and number in words:
+                found.append(entry.parent.name)
+    return found
+
+
 def container(net: Member, node: str, program: str) -> str:
     (number,) = net.net.numbers
     labels = {"id": number, "node": node, "program": program}
@@ -57,6 +69,12 @@ def test_a_network_of_a_plain_user_comes_up_is_used_and_leaves_nothing(anybody: 
         assert "default" not in anybody.run("exec", node, "--", "ip", "route").stdout
     assert anybody.run("exec", "alice", "--", "id", "-u").stdout == f"{USER}\n"
     assert "It works" in anybody.run("exec", "alice", "--", "curl", "-s", page["url"]).stdout
+    loaded = anybody.run("load", "http", "--rps", "20", "--for", "1s", "--wait", "--json")
+    assert loaded.returncode == 0, loaded.stderr
+    figures = json.loads(loaded.stdout)[0]["figures"]
+    assert (figures["failures"], figures["answered"] > 0) == ({}, True)
+    calls = anybody.run("load", "voip", "--calls", "2")  # until `down`
+    assert calls.returncode == 0, calls.stderr
     restarted = anybody.run("restart", "web", "router-1")
     assert restarted.returncode == 0, restarted.stderr
     waited = anybody.run("wait")
@@ -69,8 +87,10 @@ def test_a_network_of_a_plain_user_comes_up_is_used_and_leaves_nothing(anybody: 
     # root's folder in the user's directory, as a node may make one
     home = anybody.net.state / "minimal" / "nodes" / "alice"
     docker("exec", alice, "mkdir", "--mode=700", "--parents", f"{home}/closed/closed")
+    assert load_processes(network_number(anybody))
     down = anybody.run("down")
     assert down.returncode == 0, down.stderr
+    assert load_processes(network_number(anybody)) == []
     assert anybody.net.leftovers() == []
     assert anybody.in_engine() == []
 
