@@ -40,9 +40,10 @@ def anybody(images: str) -> Iterator[Member]:
         yield opened
 
 
-def load_processes(number: str) -> list[str]:
-    """Numbers of processes of this machine that put a load on a network."""
+def load_processes(net: Member) -> list[str]:
+    """Numbers of processes of this machine that put a load on the network."""
     found = []
+    (number,) = net.net.numbers
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = entry.read_bytes().decode(errors="replace").split("\0")
@@ -87,10 +88,10 @@ def test_a_network_of_a_plain_user_comes_up_is_used_and_leaves_nothing(anybody: 
     # root's folder in the user's directory, as a node may make one
     home = anybody.net.state / "minimal" / "nodes" / "alice"
     docker("exec", alice, "mkdir", "--mode=700", "--parents", f"{home}/closed/closed")
-    assert load_processes(network_number(anybody))
+    assert load_processes(anybody)
     down = anybody.run("down")
     assert down.returncode == 0, down.stderr
-    assert load_processes(network_number(anybody)) == []
+    assert load_processes(anybody) == []
     assert anybody.net.leftovers() == []
     assert anybody.in_engine() == []
 
