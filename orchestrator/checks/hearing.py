@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.checks.exhibits import series
 from orchestrator.checks.wiretap import Wiretap
-from orchestrator.voice.delays import Delays, delays_of, percentile
+from orchestrator.voice.delays import Delays, delays_of, jitters, percentile
 from orchestrator.voice.emodel import mos, r_factor
 from orchestrator.voice.mumble.call import Stream
 from orchestrator.voice.opus import decoded
@@ -126,16 +126,19 @@ class Findings:
         }
 
     def exhibits(self) -> dict[str, bytes]:
-        """A plot, every packet, and recordings of whom the others had to hear."""
+        """Plots, every packet, and recordings of whom the others had to hear."""
         began = min(at for each in self.heard for at in each.passed.stream.sent_at)
-        by_way = {str(each.passed): _ways(each.passed.stream) for each in self.heard}
-        lines = {
-            way: [(at - began, took) for at, took in points]
-            for way, points in list(by_way.items())[:MOST_LINES]
-        }
+        delays: dict[str, list[tuple[float, float]]] = {}
+        variations: dict[str, list[tuple[float, float]]] = {}
+        for each in self.heard[:MOST_LINES]:
+            way, stream = str(each.passed), each.passed.stream
+            delays[way] = [(at - began, took) for at, took in _ways(stream)]
+            estimates = jitters(stream.sent_at, stream.came_at)
+            variations[way] = [(at - began, jitter) for at, jitter in estimates]
         packets = {str(each.passed): _packets(each.passed.stream, began) for each in self.heard}
         found = {
-            "one-way-delay.series.json": series("one-way delay", "s", "ms", lines),
+            "one-way-delay.series.json": series("one-way delay", "s", "ms", delays),
+            "jitter.series.json": series("jitter (RFC 3550)", "s", "ms", variations),
             "packets.json": json.dumps(packets, separators=(",", ":")).encode(),
         }
         for each in self.heard[:MOST_RECORDINGS]:

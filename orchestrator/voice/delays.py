@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Delays", "delays_of", "percentile"]
+__all__ = ["Delays", "delays_of", "jitters", "percentile"]
 
 LEAST_ROOM_MS, MOST_ROOM_MS = 40.0, 200.0
 """What a jitter buffer waits for slower packets beyond the fastest: two packets, as the E-model's
@@ -61,10 +61,7 @@ def delays_of(sent: Sequence[float], came: Mapping[int, float]) -> tuple[Delays,
     limit = max(percentile(ordered, IN_TIME), least + LEAST_ROOM_MS)
     limit = min(limit, least + MOST_ROOM_MS)
     late = frozenset(number for number, way in ways.items() if way > limit)
-    in_order = [way for _, way in sorted((came[number], way) for number, way in ways.items())]
-    jitter = 0.0
-    for before, after in itertools.pairwise(in_order):
-        jitter += (abs(after - before) - jitter) / SMOOTHING
+    estimates = jitters(sent, came)
     figures = Delays(
         sent=len(sent),
         came=len(came),
@@ -72,10 +69,20 @@ def delays_of(sent: Sequence[float], came: Mapping[int, float]) -> tuple[Delays,
         p50_ms=percentile(ordered, 50),
         p95_ms=percentile(ordered, 95),
         most_ms=percentile(ordered, 100),
-        jitter_ms=jitter,
+        jitter_ms=estimates[-1][1] if estimates else 0.0,
         room_ms=limit - least,
     )
     return figures, late
+
+
+def jitters(sent: Sequence[float], came: Mapping[int, float]) -> list[tuple[float, float]]:
+    """(when it came, the estimate in milliseconds) after each packet but the first."""
+    in_order = sorted((at, (at - sent[number]) * 1000) for number, at in came.items())
+    jitter, found = 0.0, []
+    for (_, before), (at, after) in itertools.pairwise(in_order):
+        jitter += (abs(after - before) - jitter) / SMOOTHING
+        found.append((at, jitter))
+    return found
 
 
 def percentile(ordered: Sequence[float], share: int) -> float:

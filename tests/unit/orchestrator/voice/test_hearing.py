@@ -56,7 +56,14 @@ def test_what_was_said_was_heard() -> None:
     assert figures["envelope"] > 0.9
     assert findings.text().startswith("alice → bob: heard, 0/")
     exhibits = findings.exhibits()
-    assert set(exhibits) == {"one-way-delay.series.json", "packets.json", "alice-heard-by-bob.wav"}
+    assert set(exhibits) == {
+        "one-way-delay.series.json",
+        "jitter.series.json",
+        "packets.json",
+        "alice-heard-by-bob.wav",
+    }
+    drawn = json.loads(exhibits["jitter.series.json"])["series"]["alice → bob"]
+    assert drawn[-1][1] == pytest.approx(findings.figures()["jitter_ms"], abs=1e-6)
     assert json.loads(exhibits["packets.json"])["alice → bob"][1] == [1, 0.02, 5.0]
 
 
