@@ -18,6 +18,7 @@ from orchestrator.checks.network import Network
 from orchestrator.checks.servers import Server, find_server
 from orchestrator.checks.verdict import Verdict, failed, held
 from orchestrator.checks.wiretap import Wiretap
+from orchestrator.errors import CheckFailed
 
 __all__ = ["check_voip_mumble"]
 
@@ -25,14 +26,14 @@ MUMBLE_PORT = 64738
 PROGRAMS = {"espeak-ng": "espeak-ng"}
 MODULES = ("numpy", "scipy", "pesq", "pystoi", "av")
 ANSWERS = (
-    "Rice is often served in round bowls. The juice of lemons makes fine punch.",
-    "The box was thrown beside the parked truck. The hogs were fed chopped corn and garbage.",
-    "Four hours of steady work faced us. A large size in stockings is hard to sell.",
-    "The boy was there when the sun rose. A rod is used to catch pink salmon.",
-    "The source of the huge river is the clear spring. Kick the ball straight and follow through.",
-    "Help the woman get back to her feet. A pot of tea helps to pass the evening.",
-    "Smoky fires lack flame and heat. The soft cushion broke the man's fall.",
-    "The salt breeze came across from the sea. The girl at the booth sold fifty bonds.",
+    "Rice is often served in round bowls.",
+    "The box was thrown beside the parked truck.",
+    "Four hours of steady work faced us.",
+    "The boy was there when the sun rose.",
+    "The source of the huge river is the clear spring.",
+    "Help the woman get back to her feet.",
+    "Smoky fires lack flame and heat.",
+    "The salt breeze came across from the sea.",
 )
 """What those say who are called: Harvard sentences as well."""
 PAUSE_S = 0.2
@@ -45,6 +46,13 @@ def check_voip_mumble(network: Network, check: VoipMumbleCheck) -> Verdict:
     expected = f"{', '.join(people)} to hear each other by {check.server}, over UDP"
     if lacking := missing_needs(expected, PROGRAMS, "voip", MODULES):
         return lacking
+    try:
+        return _called(network, check, people, expected)
+    except CheckFailed as error:
+        return failed(expected, str(error))
+
+
+def _called(network: Network, check: VoipMumbleCheck, people: list[str], expected: str) -> Verdict:
     from orchestrator.checks.hearing import Passed, judged  # numpy costs every start 0.1 s
     from orchestrator.voice.mumble.call import PACKET_S, Call, Caller, Turn
     from orchestrator.voice.opus import encoded
