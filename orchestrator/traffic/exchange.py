@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import h11
 
-__all__ = ["Answered", "Exchange", "Stale"]
+__all__ = ["Exchange", "Stale"]
 
 RECEIVE_BYTES = 1 << 16
 AGENT = "lokinet-testnet"
@@ -18,26 +19,21 @@ class Stale(ConnectionError):
     """The server had ended a kept connection before it saw the request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A whole answer."""
-
-    status: int
-    size: int
-    """Bytes of its body."""
-
-
 @dataclass(slots=True)
 class Exchange:
     """A connection to one server."""
 
     made: socket.socket
     """Connected, and not blocking."""
-    protocol: h11.Connection
+    took: Callable[[int], None]
+    """Told of each part of a body: how many bytes."""
+    protocol: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT))
     answers: int = 0
 
     @classmethod
-    async def to(cls, made: socket.socket, address: tuple[str, int]) -> Exchange:
+    async def to(
+        cls, made: socket.socket, address: tuple[str, int], took: Callable[[int], None]
+    ) -> Exchange:
         """Connect; raises OSError, and closes the socket then."""
         try:
             made.setblocking(False)
@@ -46,10 +42,10 @@ class Exchange:
         except BaseException:
             made.close()
             raise
-        return cls(made, h11.Connection(h11.CLIENT))
+        return cls(made, took)
 
-    async def get(self, host: str, path: str) -> Answered:
-        """Ask for a page and take all of it.
+    async def get(self, host: str, path: str) -> int:
+        """Ask for a page and take all of it; its status.
 
         Raises OSError, h11.RemoteProtocolError, or Stale if another connection may be tried.
         """
@@ -57,7 +53,7 @@ class Exchange:
         request = h11.Request(method="GET", target=path, headers=headers)
         data = self.protocol.send(request) + self.protocol.send(h11.EndOfMessage())
         loop = asyncio.get_running_loop()
-        status, size, has_begun = 0, 0, False
+        status, has_begun = 0, False
         try:
             await loop.sock_sendall(self.made, data)
             while True:
@@ -71,7 +67,7 @@ class Exchange:
                 elif isinstance(event, h11.Response):
                     status = event.status_code
                 elif isinstance(event, h11.Data):
-                    size += len(event.data)
+                    self.took(len(event.data))
                 elif isinstance(event, h11.EndOfMessage):
                     break
         except ConnectionError as error:
@@ -79,7 +75,7 @@ class Exchange:
                 raise Stale from error
             raise
         self.answers += 1
-        return Answered(status, size)
+        return status
 
     def may_go_on(self) -> bool:
         """Whether another request may follow; the connection is ready for it then."""

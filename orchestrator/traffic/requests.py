@@ -23,7 +23,7 @@ from orchestrator.checks.network import Network
 from orchestrator.errors import OperatorError
 from orchestrator.traffic.charts import Chart, Recent
 from orchestrator.traffic.delays import Delays
-from orchestrator.traffic.exchange import Answered, Exchange, Stale
+from orchestrator.traffic.exchange import Exchange, Stale
 from orchestrator.traffic.loads import HttpLoad
 from orchestrator.traffic.threads import opened
 
@@ -53,8 +53,13 @@ class Requests:
     """From when a client took it."""
     failures: Counter[str] = field(default_factory=Counter)
     size: int = 0
-    charts: tuple[Chart, Chart] = field(
-        default_factory=lambda: (Chart("response time", "ms"), Chart("requests", "1/s"))
+    """Bytes of pages that came, those of unfinished ones, too."""
+    charts: tuple[Chart, Chart, Chart] = field(
+        default_factory=lambda: (
+            Chart("response time", "ms"),
+            Chart("requests", "1/s"),
+            Chart("throughput", "Mbit/s"),
+        )
     )
     recent: Recent = field(default_factory=Recent)
 
@@ -112,7 +117,7 @@ class Requests:
         used: list[Exchange] = [kept] if kept else []
         try:
             async with asyncio.timeout_at(arrived_at + self.load.timeout_s):
-                answered = await self._ask(caller, used)
+                status = await self._ask(caller, used)
         except TimeoutError:
             self.failures["timeout"] += 1
         except h11.RemoteProtocolError:
@@ -122,14 +127,14 @@ class Requests:
         except OSError as error:
             self.failures[os.strerror(error.errno) if error.errno else str(error)] += 1
         else:
-            self._count(answered, arrived_at, taken_at)
+            self._count(status, arrived_at, taken_at)
             if used[-1].may_go_on():
                 return used[-1]
         for each in used:
             each.close()
         return None
 
-    async def _ask(self, caller: str, used: list[Exchange]) -> Answered:
+    async def _ask(self, caller: str, used: list[Exchange]) -> int:
         """Over the last connection of `used`, or over a new one that is added to it."""
         port = "" if self.load.port == DEFAULT_PORT else f":{self.load.port}"
         where = (f"{self.host}{port}", self.load.path)
@@ -147,7 +152,7 @@ class Requests:
             lambda: self._begin_connection(caller), lambda found: found[0].close()
         )
         self.addresses.pop(caller, None)
-        connected = await Exchange.to(made, (address, self.load.port))
+        connected = await Exchange.to(made, (address, self.load.port), self._take)
         self.addresses[caller] = address
         return connected
 
@@ -155,11 +160,13 @@ class Requests:
         address = self.addresses.get(caller) or self.network.resolve(caller, self.host)
         return self.network.socket(caller, "tcp"), address
 
-    def _count(self, answered: Answered, arrived_at: float, taken_at: float) -> None:
+    def _take(self, size: int) -> None:
+        self.size += size
+
+    def _count(self, status: int, arrived_at: float, taken_at: float) -> None:
         now = time.monotonic()
-        self.size += answered.size
-        if answered.status >= FIRST_ERROR_STATUS:
-            self.failures[f"status {answered.status}"] += 1
+        if status >= FIRST_ERROR_STATUS:
+            self.failures[f"status {status}"] += 1
             return
         self.response.add(round((now - arrived_at) * 1e6))
         self.service.add(round((now - taken_at) * 1e6))
@@ -168,14 +175,17 @@ class Requests:
         """A point of each chart: what was since the last one."""
         delays = self.recent.added_delays(self.response)
         failed = sum(self.failures.values())
-        passed, arrived, gone = self.recent.added(s=seconds, arrived=self.arrived, failed=failed)
-        times, rates = self.charts
+        passed, arrived, gone, size = self.recent.added(
+            s=seconds, arrived=self.arrived, failed=failed, size=self.size
+        )
+        times, rates, throughput = self.charts
         if delays.count:
             p50, p95 = (delays.quantile_us(share) / 1000 for share in (0.5, 0.95))
             times.add(seconds, p50=p50, p95=p95)
         if passed > 0:
             counts = {"arrived": arrived, "answered": delays.count, "failed": gone}
             rates.add(seconds, **{name: count / passed for name, count in counts.items()})
+            throughput.add(seconds, pages=size * 8 / passed / 1e6)
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """What became of the requests in the first `seconds`."""

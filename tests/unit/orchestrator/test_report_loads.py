@@ -51,7 +51,7 @@ def test_a_load_is_told_with_its_figures_and_drawn(evidence: Evidence, tmp_path:
     assert "http-1: 100 requests/s by 20 clients of alice to http://web/" in text
     assert "; ended after 2.00 s: stopped" in text
     assert "6 requests: 2 answered, 2 failed, 2 on their way; 1 answers/s" in text
-    assert text.count('class="plot"') == 2
+    assert text.count('class="plot"') == 3
     assert "p95: 2 points, median 20" in text
     record = json.loads((page.parent / "load" / "http-1.json").read_text())
     assert record["figures"]["answered"] == 2
