@@ -97,7 +97,7 @@ def mos(r: float) -> float:
         return 1.0
     if r >= 100:
         return 4.5
-    return 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
+    return max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)  # less below R 6.5
 
 
 def _delayed(ms: float) -> float:

@@ -10,7 +10,7 @@ def test_mos_is_that_of_table_b1_of_g107(r: float, wanted: float) -> None:
     assert mos(r) == pytest.approx(wanted, abs=0.007)  # the table's 80 is 4.024
 
 
-@pytest.mark.parametrize(("r", "wanted"), [(-5, 1.0), (0, 1.0), (100, 4.5), (120, 4.5)])
+@pytest.mark.parametrize(("r", "wanted"), [(-5, 1.0), (0, 1.0), (3, 1.0), (100, 4.5), (120, 4.5)])
 def test_mos_ends_at_the_scales_ends(r: float, wanted: float) -> None:
     assert mos(r) == wanted
 
