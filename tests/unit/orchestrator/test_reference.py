@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from orchestrator.checklist import KINDS
 from orchestrator.cli.arguments import new_parser
 from orchestrator.cli.pages import pages
 from orchestrator.errors import UsageError
@@ -40,6 +41,13 @@ def accepted_by_schema(text: str) -> bool:
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_every_made_page_is_current(name: str) -> None:
     assert (DOCS / name).read_text() == pages()[name], "run `make docs`"
+
+
+def test_every_kind_of_check_has_a_row_that_says_what_turns_it_red() -> None:
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|", (DOCS / "checks.md").read_text(), re.M
+    )
+    assert sorted(rows) == sorted(KINDS)
 
 
 def test_every_key_says_what_it_means() -> None:
