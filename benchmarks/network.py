@@ -84,10 +84,17 @@ class Network:
 
     def clearnet_address(self, node: str) -> str:
         """Where a server of the clearnet is."""
+        return self._address(node, "clearnet")
+
+    def underlay_address(self, node: str) -> str:
+        """Where a node is without Lokinet."""
+        return self._address(node, "underlay")
+
+    def _address(self, node: str, network: str) -> str:
         for row in json.loads(self._testnet("ps", "--json")):
-            if row["node"] == node and row["clearnet"]:
-                return str(row["clearnet"])
-        raise BenchmarkFailed(f"{node} is not on the clearnet")
+            if row["node"] == node and row[network]:
+                return str(row[network])
+        raise BenchmarkFailed(f"{node} has no {network}")
 
     # --- what is in it
 
@@ -126,6 +133,18 @@ class Network:
     def run(self, node: str, *command: str, limit: float = 60) -> str:
         """Standard output of a command that ends well; BenchmarkFailed otherwise."""
         return self._testnet("exec", node, "--", *command, limit=limit)
+
+    def tried(self, topology: Path, title: str, limit: float = 120) -> dict[str, float]:
+        """What one test of a file measured, held or not; BenchmarkFailed if it measured nothing."""
+        options = ("-k", title, "--json", "--no-report")
+        text = self._testnet("test", str(topology), *options, limit=limit, codes=(0, 1))
+        found = [test for test in json.loads(text)["tests"] if test["name"] == title]
+        if len(found) != 1:
+            raise BenchmarkFailed(f"{topology} has not exactly one test {title!r}")
+        figures: dict[str, float] = found[0]["figures"]
+        if not figures:
+            raise BenchmarkFailed(f"{title}: {found[0]['seen']}")
+        return figures
 
     @contextmanager
     def running(self, node: str, *command: str) -> Iterator[IO[bytes]]:

@@ -15,6 +15,8 @@ from benchmarks import (
     startup,
     tcp,
     udp,
+    voip,
+    web,
 )
 from benchmarks.figures import Benchmark
 
@@ -29,6 +31,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     memory.BENCHMARK,
     idle.BENCHMARK,
     fifty.BENCHMARK,
+    voip.BENCHMARK,
+    web.BENCHMARK,
     docker.BENCHMARK,
     failover.BENCHMARK,
 )
