@@ -59,7 +59,7 @@ def _figures() -> Iterator[Figure]:
         "page-frames_dropped": ("… frames of its film dropped", "", "0"),
         "film-start_s": ("10 s of a film in ffmpeg: first picture after", "s", ""),
         "film-stalled_s": ("… stood still for", "s", "0"),
-        "film-frames": ("… pictures decoded", "", "250"),
+        "film-frames": ("… pictures decoded, of 250", "", ""),
     }
     for what, keys in TAKEN.items():
         for link, name in (("bare", "without Lokinet"), ("overlay", "over 4+4 hops")):
