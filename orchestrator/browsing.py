@@ -9,6 +9,7 @@ Rules: what the page does is awaited inside the page, with a limit; nothing here
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ OPTIONS = (
 SLACK_S = 10.0
 """For the driver, when the page's own limit is over."""
 
+WHERE = "return [document.URL, document.body ? document.body.innerText : ''];"
+CODE = re.compile("ERR_[A-Z_]+")
 TIMING = """
 const [entry] = performance.getEntriesByType('navigation');
 return entry && {
@@ -182,12 +185,12 @@ def visit(todo: Visit) -> Mapping[str, Any]:
         try:
             driver.get(todo.url)
         except TimeoutException:
-            has_begun = driver.current_url.startswith(todo.url)
-            seen["error"] = "ERR_TIMED_OUT" if has_begun else "ERR_CONNECTION_TIMED_OUT"
+            seen["error"] = _error_shown(driver) or _why_late(driver, todo.url)
         except WebDriverException as error:
             seen["error"] = _first_line(error)
         else:
-            seen |= _tried(driver, todo)
+            shown = _error_shown(driver)  # some of its errors it does not tell
+            seen |= {"error": shown} if shown else _tried(driver, todo)
         seen["screenshot"] = driver.get_screenshot_as_base64()
         return seen
     finally:
@@ -217,6 +220,21 @@ def _tried(driver: Any, todo: Visit) -> dict[str, Any]:
     if todo.contains:
         seen["shown"] = run(CONTAINS, todo.contains)
     return seen
+
+
+def _error_shown(driver: Any) -> str | None:
+    """Chromium's word for what is wrong, where it shows its own page about that."""
+    place, text = driver.execute_script(WHERE)
+    if not place.startswith("chrome-error:"):
+        return None
+    found = CODE.search(text)
+    return found[0] if found else "ERR_FAILED"
+
+
+def _why_late(driver: Any, url: str) -> str:
+    """Some of the page had come in time, or nothing."""
+    place, _ = driver.execute_script(WHERE)
+    return "ERR_TIMED_OUT" if place.startswith(url) else "ERR_CONNECTION_TIMED_OUT"
 
 
 def _first_line(error: Exception) -> str:

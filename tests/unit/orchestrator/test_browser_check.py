@@ -57,6 +57,7 @@ class Browser(LoopbackBackend):
 
     saw: str = ""
     asked: Mapping[str, Any]
+    home: str = ""
 
     def beside(
         self,
@@ -66,6 +67,7 @@ class Browser(LoopbackBackend):
         env: Mapping[str, str],
     ) -> Running:
         assert os.path.isdir(env["HOME"])
+        self.home = env["HOME"]
         self.asked = json.loads(argv[-1])
         os.write(stdio[1], self.saw.encode())
         os.write(stdio[2], b"noise\nthe last word\n")
@@ -100,6 +102,8 @@ def test_a_page_where_all_is_well_is_told_with_figures_and_its_picture(browser: 
     assert verdict.figures["video_stall_s"] == 0.5
     assert verdict.figures["load_ms"] == 1500
     assert browser.asked["url"] == f"http://{ADDRESSES['web']}:8080/"
+    assert browser.home
+    assert not os.path.exists(browser.home)
 
 
 @pytest.mark.parametrize(
