@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck
+from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck, VoipSipCheck
 from orchestrator.complaints import Location, Problem, did_you_mean
 from orchestrator.models import HostName, Name, Port, Rate, Seconds, Strict
 
@@ -175,6 +175,7 @@ AnyCheck = (
     | HlsCheck
     | VoipMumbleCheck
     | BrowserCheck
+    | VoipSipCheck
 )
 KINDS = (
     "http",
@@ -188,6 +189,7 @@ KINDS = (
     "hls",
     "voip-mumble",
     "browser",
+    "voip-sip",
 )
 """As written; a field of `Expectation` each."""
 
@@ -221,6 +223,8 @@ class Expectation(Strict):
     """People talk over a Mumble server."""
     browser: BrowserCheck | None = None
     """A page comes in a browser."""
+    voip_sip: VoipSipCheck | None = None
+    """A phone calls another, and both are heard."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Expectation:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from orchestrator.models import HostName, Name, Port, Seconds, Strict
 
-__all__ = ["BrowserCheck", "HlsCheck", "VoipMumbleCheck"]
+__all__ = ["BrowserCheck", "HlsCheck", "VoipMumbleCheck", "VoipSipCheck"]
 
 WORDS = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background."
 """Two of the Harvard sentences, IEEE 297-1969: made for judging lines."""
@@ -16,6 +16,9 @@ MOST_PEOPLE = 8
 Words = Annotated[str, Field(max_length=500)]
 
 Path = Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")]
+ANSWERED = "Nobody waters the roses today. Four grey horses wait in front of the old gate."
+Sentence = Annotated[str, Field(max_length=200)]
+"""200 characters take 15 s to say."""
 
 
 class HlsCheck(Strict):
@@ -109,3 +112,37 @@ class BrowserCheck(Strict):
     """How long the page may take to be loaded."""
     for_: Seconds = 15.0
     """How long each of the other things may take."""
+
+
+class VoipSipCheck(Strict):
+    """One node calls another with a stock SIP phone; both talk at once and must be heard."""
+
+    from_: Name
+    """The node that calls."""
+    to: Name
+    """The node that is called."""
+    name: Annotated[HostName | None, Field(examples=["bob.loki"])] = None
+    """The name that is dialled; without it the called node's address."""
+    codec: Literal["opus", "pcmu"] = "opus"
+    """How sound is coded: Opus at 40 kbit/s, or G.711."""
+    says: Sentence = WORDS
+    """What the caller says; "" is a silent microphone."""
+    hears: Annotated[Sentence | None, Field(pattern=r"\w")] = None
+    """What must be heard at `to`; without it what the caller says, or is to say."""
+    answers: Annotated[Sentence, Field(pattern=r"\w")] = ANSWERED
+    """What is said at `to`, and must be heard by the caller."""
+    loss: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """The share of voice packets that may be lost or come too late to be played, each way."""
+    mos: Annotated[float, Field(ge=1, le=4.5)] = 3.6
+    """What a listener must at least be expected to say, by G.107 from delay and loss."""
+
+    @model_validator(mode="after")
+    def _two_people(self) -> VoipSipCheck:
+        if self.from_ == self.to:
+            raise ValueError("nobody calls themselves")
+        return self
+
+    @property
+    def to_be_heard(self) -> str:
+        """Of the caller, at the called node."""
+        return self.hears if self.hears is not None else self.says or WORDS

@@ -17,7 +17,7 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
-from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck
+from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck, VoipSipCheck
 from orchestrator.checks.network import Network
 from orchestrator.checks.trying import Held, attempt, eventually, make
 from orchestrator.checks.verdict import Verdict
@@ -37,6 +37,7 @@ __all__ = [
     "UdpEchoCheck",
     "Verdict",
     "VoipMumbleCheck",
+    "VoipSipCheck",
     "attempt",
     "eventually",
     "make",

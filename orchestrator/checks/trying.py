@@ -19,7 +19,7 @@ from orchestrator.checklist import (
     ThroughputCheck,
     UdpEchoCheck,
 )
-from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck
+from orchestrator.checklist_media import BrowserCheck, HlsCheck, VoipMumbleCheck, VoipSipCheck
 from orchestrator.checks.browser import check_browser
 from orchestrator.checks.carry import check_throughput
 from orchestrator.checks.echo import check_udp_echo
@@ -31,6 +31,7 @@ from orchestrator.checks.pages import check_http
 from orchestrator.checks.programs import check_ping
 from orchestrator.checks.verdict import Verdict, failed
 from orchestrator.checks.voip_mumble import check_voip_mumble
+from orchestrator.checks.voip_sip import check_voip_sip
 from orchestrator.errors import OperatorError
 from orchestrator.models import Strict
 
@@ -53,6 +54,7 @@ HOW: Mapping[type[Strict], Callable[[Network, Any], Verdict]] = {
     HlsCheck: check_hls,
     BrowserCheck: check_browser,
     VoipMumbleCheck: check_voip_mumble,
+    VoipSipCheck: check_voip_sip,
 }
 """Each kind is tried."""
 

@@ -42,6 +42,10 @@ def faults(*tests: str) -> str:
         ("{throughput: {from: alice, to: web, at-least: 5}}", "must be a rate with its unit"),
         ("{http: {from: alice, to: web, at-most: 5}}", "must be a duration with its unit"),
         ("{udp-echo: {from: alice, to: web.loki}}", "say at which port of it an echo answers"),
+        ("{voip-sip: {from: alice, to: alice}}", "nobody calls themselves"),
+        ("{voip-sip: {from: alice, to: router-1}}", "router-1 has no tun device"),
+        ("{voip-sip: {from: alice, to: web, codec: g722}}", "tests.1.voip-sip.codec"),
+        ("{voip-sip: {from: alice, to: web, answers: ''}}", "tests.1.voip-sip.answers"),
         ("{}", "tests.1: a test has exactly one of http, dns, ping, udp-echo, throughput, ons"),
         (
             "{ping: {from: alice, to: web}, dns: {from: alice, name: web}}",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 
+from orchestrator.checklist import AnyCheck
 from orchestrator.checks import (
     DnsCheck,
     HttpCheck,
@@ -21,6 +23,7 @@ from orchestrator.checks import (
     eventually,
     make,
 )
+from orchestrator.checks.trying import HOW
 from orchestrator.checks.verdict import LEFT_OUT, MOST_EXHIBIT_BYTES, failed, held, missing
 from orchestrator.errors import CheckFailed
 from tests.unit.orchestrator.loopback import ADDRESSES, LoopbackBackend, Resolver, network, resolver
@@ -309,3 +312,7 @@ def test_exhibits_are_bounded_and_have_plain_names() -> None:
     for name in ("../x", "a/b", "", ".hidden"):
         with pytest.raises(ValueError, match="no plain file name"):
             failed("e", "s", exhibits={name: b""})
+
+
+def test_every_kind_of_a_topology_file_can_be_tried() -> None:
+    assert set(HOW) == set(get_args(AnyCheck))

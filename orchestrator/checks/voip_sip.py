@@ -1,0 +1,229 @@
+"""`voip-sip`: two stock phones, one calls the other by name, both talk and are listened to."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.checklist_media import VoipSipCheck
+from orchestrator.checks.needs import missing_needs
+from orchestrator.checks.network import Network
+from orchestrator.checks.verdict import Verdict, failed, held
+from orchestrator.errors import CheckFailed
+from orchestrator.voice import emodel
+
+if TYPE_CHECKING:
+    from orchestrator.voice.calling import End
+    from orchestrator.voice.delays import Delays
+    from orchestrator.voice.score import Score
+    from orchestrator.voice.speech import Speech
+
+__all__ = ["check_voip_sip"]
+
+PROGRAMS = {"baresip": "baresip-core", "espeak-ng": "espeak-ng"}
+MODULES = ("numpy", "scipy", "pesq", "pystoi")
+BEFORE_S, AFTER_S = 1.0, 1.5
+"""Silence around what is said: the connection is made, and what is under way arrives."""
+CODECS = {"opus": emodel.OPUS, "pcmu": emodel.PCMU}
+PASS_S = 15.0
+"""How long a first datagram may take: a session is begun by it, in 0.3 s."""
+AGAIN_S = 0.5
+PROBE = b"who am I to you?"
+
+
+def check_voip_sip(network: Network, check: VoipSipCheck) -> Verdict:
+    """Call, talk, listen at both ends; what was heard counts more than what was counted."""
+    host = check.name or check.to
+    if (lacking := missing_needs(_expected(check, host), PROGRAMS, "voip", MODULES)) is not None:
+        return lacking
+    with ExitStack() as things:
+        listeners = []
+        for node in (check.from_, check.to):
+            try:
+                listeners.append(_listener(network, node, things))
+            except CheckFailed as error:
+                return failed(_expected(check, host), f"nobody is at {node}: {error}")
+        near, far = listeners
+        host = network.host(host)
+        expected = _expected(check, host)
+        answer = network.ask(check.from_, host)
+        addresses = answer.data("A")
+        if not addresses:
+            return failed(expected, f"no such name {host} ({answer.rcode})")
+        seen_as = _pass(near, far, addresses[0])
+        if seen_as is None:
+            return failed(expected, f"nothing passes from {check.from_} to {host} ({addresses[0]})")
+        witnesses = (f"{addresses[0]}:{_port(far)}", f"{seen_as}:{_port(near)}")
+        caller, callee = _talk(network, check, host, (near, far), witnesses, things)
+        if not caller.was_answered:
+            return failed(expected, f"no call: {caller.last_words}")
+        there = _listened(callee, caller, check.to_be_heard)
+        back = _listened(caller, callee, check.answers)
+        return _judged(expected, check, there, back)
+
+
+def _expected(check: VoipSipCheck, host: str) -> str:
+    text = f"{check.from_} to call {host} ({check.to}), and each to hear the other"
+    return f"{text}: {check.loss:.0%} lost at most, MOS {check.mos:.1f} at least"
+
+
+def _listener(network: Network, node: str, things: ExitStack) -> socket.socket:
+    """A UDP socket of a node, at an address that others reach."""
+    listener = things.enter_context(network.socket(node, "udp"))
+    listener.bind((network.tun_address(node), 0))
+    return listener
+
+
+def _port(bound: socket.socket) -> int:
+    return int(bound.getsockname()[1])
+
+
+def _pass(near: socket.socket, far: socket.socket, address: str) -> str | None:
+    """Send from one to the other: the address that the other sees; None if nothing arrives."""
+    deadline = time.monotonic() + PASS_S
+    far.settimeout(AGAIN_S)
+    while time.monotonic() < deadline:
+        try:
+            near.sendto(PROBE, (address, _port(far)))
+            data, (seen_as, _) = far.recvfrom(2048)
+        except OSError:  # not yet, or refused by an earlier one's ICMP error
+            continue
+        if data == PROBE:
+            return str(seen_as)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What became of the words on one way."""
+
+    node: str
+    """Who listened."""
+    talker: str
+    score: Score
+    delays: Delays
+    points: Sequence[tuple[float, float]]
+    """When a packet was sent, in seconds, and how long it took, in milliseconds."""
+    mos: float
+    recording: bytes | None
+
+    def __str__(self) -> str:
+        return f"at {self.node} {self.score}, {self.delays}, MOS {self.mos:.2f}"
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "envelope": self.score.envelope_correlation,
+            "pesq": self.score.pesq_wb,
+            "stoi": self.score.stoi,
+            "loss": self.delays.loss,
+            "p50_ms": self.delays.p50_ms,
+            "p95_ms": self.delays.p95_ms,
+            "jitter_ms": self.delays.jitter_ms,
+            "mos": self.mos,
+        }
+
+
+def _talk(
+    network: Network,
+    check: VoipSipCheck,
+    host: str,
+    listeners: Sequence[socket.socket],
+    witnesses: Sequence[str],
+    things: ExitStack,
+) -> tuple[End, End]:
+    """Make the call; what its two ends know of it."""
+    from orchestrator.voice.baresip import Phone
+    from orchestrator.voice.calling import End, call, tap
+    from orchestrator.voice.speech import spoken
+
+    folder = Path(things.enter_context(tempfile.TemporaryDirectory(prefix="call-")))
+    said = [spoken(words) if words else None for words in (check.says, check.answers)]
+    seconds = max(spoken(words).seconds for words in (check.to_be_heard, check.says, check.answers))
+    seconds += BEFORE_S + AFTER_S
+    ends = []
+    for place, node in enumerate((check.from_, check.to)):
+        address = network.tun_address(node)
+        phone = Phone(node, folder / str(place), address, witnesses[place], check.codec)
+        listeners[place].setblocking(False)
+        channel = things.enter_context(network.socket(node, "packet"))
+        device = tap(channel, network.tun(node))
+        microphone = _microphone(said[place], seconds, phone.rate)
+        ends.append(End(node, phone, microphone, listeners[place], device))
+    caller, callee = ends
+    call(network.backend, caller, callee, host, seconds)
+    return caller, callee
+
+
+def _microphone(speech: Speech | None, seconds: float, rate: int) -> bytes:
+    """Words between silences, as a WAV file; no words are silence alone."""
+    import numpy as np
+
+    from orchestrator.voice.sound import resampled, to_wav
+
+    samples = np.zeros(round(seconds * rate), np.int16)
+    if speech is not None:
+        words = resampled(speech.samples, speech.rate, rate)
+        start = round(BEFORE_S * rate)
+        samples[start : start + len(words)] = words[: len(samples) - start]
+    return to_wav(samples, rate)
+
+
+def _listened(listener: End, talker: End, words: str) -> _Heard:
+    """Compare what came with what was to be heard."""
+    import numpy as np
+
+    from orchestrator.voice.rtp import stream_of
+    from orchestrator.voice.score import scored
+    from orchestrator.voice.sound import from_wav, resampled
+    from orchestrator.voice.speech import Speech, spoken
+
+    recording = listener.phone.recording()
+    rate = listener.phone.rate
+    samples = from_wav(recording)[0] if recording else np.zeros(0, np.int16)
+    delays, points = stream_of(talker.heard, listener.heard)
+    codec = CODECS[listener.phone.codec]
+    r = emodel.r_factor(delays.p50_ms, delays.loss, codec, delays.room_ms)
+    said = spoken(words)
+    carried = Speech(words, resampled(said.samples, said.rate, rate), rate)  # what the codec takes
+    score = scored(carried, samples, rate)
+    return _Heard(listener.node, talker.node, score, delays, points, emodel.mos(r), recording)
+
+
+def _judged(expected: str, check: VoipSipCheck, there: _Heard, back: _Heard) -> Verdict:
+    """Words first, then how many packets did not come, then how that sounds."""
+    figures = {f"there_{name}": value for name, value in there.figures().items()}
+    figures |= {f"back_{name}": value for name, value in back.figures().items()}
+    exhibits = _exhibits(there, back)
+    for way in (there, back):
+        if not way.delays.sent:
+            seen = f"no voice left {way.talker}"
+        elif not way.score.was_heard:
+            seen = f"at {way.node} {way.score}"
+        elif way.delays.loss > check.loss:
+            seen = f"{way.delays.loss:.1%} of the voice to {way.node} was lost or late: {way}"
+        elif way.mos < check.mos:
+            seen = f"MOS {way.mos:.2f}: {way}"
+        else:
+            continue
+        return failed(expected, seen, exhibits=exhibits, **figures)
+    return held(expected, f"{there}; {back}", exhibits=exhibits, **figures)
+
+
+def _exhibits(*ways: _Heard) -> dict[str, bytes]:
+    series = {
+        f"{way.talker} → {way.node}": [[round(x, 3), round(y, 3)] for x, y in sorted(way.points)]
+        for way in ways
+        if way.points
+    }
+    found = {f"heard-by-{way.node}.wav": way.recording for way in ways if way.recording}
+    if series:
+        drawn = {"title": "one-way delay of voice", "x": "s", "y": "ms", "series": series}
+        found["delay.series.json"] = json.dumps(drawn).encode()
+    return found
