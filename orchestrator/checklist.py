@@ -280,7 +280,7 @@ def expectation_problems(
         match check:
             case DnsCheck(name=name):
                 yield from _host((*where, "name"), name, tuns, servers)
-            case OnsCheck(to=to):
+            case OnsCheck(to=to) | VoipSipCheck(to=to):
                 yield from _node((*where, "to"), to, tuns, servers)
             case ExitCheck() | LeakCheck():
                 yield from _server((*where, "to"), check.to, servers)

@@ -1,4 +1,4 @@
-"""Calls between two stock SIP phones on a real network, heard at both ends; and each way to fail."""
+"""Calls between two stock SIP phones, heard at both ends; and each way to fail."""
 
 from __future__ import annotations
 

@@ -63,3 +63,10 @@ def test_a_program_that_fails_is_told_with_its_words(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostUnfit, match="ended with 2: no such voice"):
         spoken("words that nobody said before")
+
+
+def test_speaking_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    spoken("Nothing is left of what was said.")
+    assert list(tmp_path.iterdir()) == []
