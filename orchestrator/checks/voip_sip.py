@@ -40,44 +40,55 @@ PROBE = b"who am I to you?"
 
 def check_voip_sip(network: Network, check: VoipSipCheck) -> Verdict:
     """Call, talk, listen at both ends; what was heard counts more than what was counted."""
-    host = check.name or check.to
-    if (lacking := missing_needs(_expected(check, host), PROGRAMS, "voip", MODULES)) is not None:
+    expected = _expected(check)
+    if (lacking := missing_needs(expected, PROGRAMS, "voip", MODULES)) is not None:
         return lacking
     with ExitStack() as things:
-        listeners = []
-        for node in (check.from_, check.to):
-            try:
-                listeners.append(_listener(network, node, things))
-            except CheckFailed as error:
-                return failed(_expected(check, host), f"nobody is at {node}: {error}")
-        near, far = listeners
-        host = network.host(host)
-        expected = _expected(check, host)
-        answer = network.ask(check.from_, host)
-        addresses = answer.data("A")
-        if not addresses:
-            return failed(expected, f"no such name {host} ({answer.rcode})")
-        seen_as = _pass(near, far, addresses[0])
-        if seen_as is None:
-            return failed(expected, f"nothing passes from {check.from_} to {host} ({addresses[0]})")
-        witnesses = (f"{addresses[0]}:{_port(far)}", f"{seen_as}:{_port(near)}")
-        caller, callee = _talk(network, check, host, (near, far), witnesses, things)
-        if not caller.was_answered:
-            return failed(expected, f"no call: {caller.last_words}")
+        try:
+            caller, callee = _called(network, check, things)
+        except CheckFailed as error:
+            return failed(expected, str(error))
         there = _listened(callee, caller, check.to_be_heard)
         back = _listened(caller, callee, check.answers)
-        return _judged(expected, check, there, back)
+    return _judged(expected, check, there, back)
 
 
-def _expected(check: VoipSipCheck, host: str) -> str:
-    text = f"{check.from_} to call {host} ({check.to}), and each to hear the other"
-    return f"{text}: {check.loss:.0%} lost at most, MOS {check.mos:.1f} at least"
+def _called(network: Network, check: VoipSipCheck, things: ExitStack) -> tuple[End, End]:
+    """Both ends after their call; raises CheckFailed with what hindered it."""
+    near = _listener(network, check.from_, things)
+    far = _listener(network, check.to, things)
+    host = network.host(check.name or check.to)
+    answer = network.ask(check.from_, host)
+    addresses = answer.data("A")
+    if not addresses:
+        raise CheckFailed(f"no such name {host} ({answer.rcode})")
+    seen_as = _pass(near, far, addresses[0])
+    if seen_as is None:
+        raise CheckFailed(f"nothing passes from {check.from_} to {host} ({addresses[0]})")
+    witnesses = (f"{addresses[0]}:{_port(far)}", f"{seen_as}:{_port(near)}")
+    caller, callee = _talk(network, check, host, (near, far), witnesses, things)
+    if not caller.was_answered:
+        raise CheckFailed(f"no call: {caller.last_words}")
+    if caller.codec != check.codec:
+        raise CheckFailed(f"they talk in {caller.codec or 'no codec'}")
+    return caller, callee
+
+
+def _expected(check: VoipSipCheck) -> str:
+    text = f"{check.from_} to call {check.name or check.to}"
+    text += f" ({check.to})" if check.name else ""
+    text += f", and each to hear the other in {check.codec}"
+    return f"{text}: {check.loss:.1%} lost at most, MOS {check.mos:.1f} at least"
 
 
 def _listener(network: Network, node: str, things: ExitStack) -> socket.socket:
-    """A UDP socket of a node, at an address that others reach."""
+    """A UDP socket of a node, at an address that others reach; raises CheckFailed."""
+    try:
+        address = network.tun_address(node)
+    except CheckFailed as error:
+        raise CheckFailed(f"nobody is at {node}: {error}") from error
     listener = things.enter_context(network.socket(node, "udp"))
-    listener.bind((network.tun_address(node), 0))
+    listener.bind((address, 0))
     return listener
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "MICROPHONE",
     "Codec",
     "Phone",
+    "agreed_on",
     "files_of",
     "has_ended",
     "is_ready",
@@ -34,6 +35,7 @@ LOADED = ("g711", "opus", "aufile", "sndfile", "stun")
 READY = "baresip is ready"
 ESTABLISHED = "Call established"
 ENDED = re.compile(r"Call with .* terminated|audio: destroyed|ua: stop all|session closed")
+ENCODER = re.compile(r"Set audio encoder: (\w+)")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 CHATTER = re.compile(
     r"^\[\d+:|^ua: (stop all|sip-stack exit|exited)|^ua exited|^menu: close|^module"
@@ -114,6 +116,12 @@ def has_ended(log: str) -> bool:
 def was_established(log: str) -> bool:
     """A call of its own was answered."""
     return ESTABLISHED in log
+
+
+def agreed_on(log: str) -> str:
+    """The codec that it speaks, in small letters; "" before it speaks."""
+    found = ENCODER.search(log)
+    return found[1].lower() if found else ""
 
 
 def last_words(log: str) -> str:

@@ -23,6 +23,7 @@ from orchestrator.voice import stun
 from orchestrator.voice.baresip import (
     MICROPHONE,
     Phone,
+    agreed_on,
     files_of,
     has_ended,
     is_ready,
@@ -76,6 +77,11 @@ class End:
     def was_answered(self) -> bool:
         """The other end took its call."""
         return was_established(self.log)
+
+    @property
+    def codec(self) -> str:
+        """In which it talked."""
+        return agreed_on(self.log)
 
     @property
     def last_words(self) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.voice.baresip import (
     Phone,
+    agreed_on,
     files_of,
     has_ended,
     is_ready,
@@ -17,6 +18,7 @@ TALKED = (
     "\x1b[31mmain: epoll_ctl: EPOLL_CTL_ADD: fd=0 (Operation not permitted)\n\x1b[;m"
     "baresip is ready.\n"
     "call: connecting to 'sip:bob@bob.loki;transport=udp'..\n"
+    "audio: Set audio encoder: opus 48000Hz 2ch\n"
     "alice@172.16.0.1: Call established: sip:bob@bob.loki;transport=udp\n"
     "[0:00:00] audio=0/0 (bit/s)    \r[0:00:01] audio=0/0 (bit/s)    \r"
     "sip:alice@172.16.0.1: Call with sip:bob@bob.loki;transport=udp terminated (duration: 9 secs)\n"
@@ -62,6 +64,11 @@ def test_a_log_tells_how_far_a_call_is() -> None:
     assert [is_ready(log) for log in ("", begun, TALKED)] == [False, True, True]
     assert [was_established(log) for log in (begun, TALKED, REFUSED)] == [False, True, False]
     assert [has_ended(log) for log in (begun, TALKED, REFUSED)] == [False, True, True]
+
+
+def test_a_log_tells_the_codec() -> None:
+    assert [agreed_on(log) for log in (TALKED, REFUSED)] == ["opus", ""]
+    assert agreed_on("audio: Set audio encoder: PCMU 8000Hz 1ch\n") == "pcmu"
 
 
 def test_its_last_words_are_neither_a_counter_nor_a_farewell() -> None:
