@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.network.real import Network, new_network
+from tests.integration.orchestrator.command import until
 
 pytestmark = pytest.mark.anywhere
 
@@ -24,8 +27,8 @@ nodes:
 """
 LOSS = "table inet lossy { chain in { type filter hook input priority 0; %s; }; }"
 DROP = "iifname eth0 meta l4proto udp numgen random mod 10 == 0 drop"
-END_S = 10.0
-"""A load ends by itself within a second of its network."""
+LOADED_S = 20.0
+"""Ten times what a load takes to begin and to write its first figures."""
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +107,24 @@ def test_what_cannot_be_asked_for_is_refused(network: Network) -> None:
         assert reason in result.stderr
 
 
+def test_ctrl_c_ends_the_load_that_is_waited_for(network: Network) -> None:
+    folder = network.state / network.name / "load"
+    known = set(folder.glob("*"))
+    command = network.start("load", "http", "--wait", "--name", network.name)
+    until("its first figures", lambda: bool(new_figures(folder, known)), LOADED_S)
+    command.send_signal(signal.SIGINT)
+    out, _ = command.communicate(timeout=LOADED_S)
+    assert command.returncode == 130
+    assert ": stopped\n" in out
+    (written,) = new_figures(folder, known)
+    assert json.loads(written.read_text())["ended"] == "stopped"
+
+
 def test_a_load_goes_on_until_it_is_stopped_or_its_network_ends(network: Network) -> None:
     names = [run(network, kind)["name"] for kind in ("http", "voip", "voip")]
     jobs = {job["name"]: job for job in run(network, "ls")}
     assert all(jobs[name]["running"] for name in names)
-    pids = [pid_of(name) for name in names]
-    handles = [os.pidfd_open(pid) for pid in pids]
+    handles = [os.pidfd_open(pid_of(name)) for name in names]
     try:
         (stopped,) = run(network, "stop", names[0])
         assert (stopped["running"], stopped["ended"]) == (False, "stopped")
@@ -121,6 +136,11 @@ def test_a_load_goes_on_until_it_is_stopped_or_its_network_ends(network: Network
     finally:
         for handle in handles:
             os.close(handle)
+
+
+def new_figures(folder: Path, known: set[Path]) -> list[Path]:
+    """Of loads that were not there before."""
+    return [path for path in folder.glob("*/figures.json") if path.parent not in known]
 
 
 def pid_of(name: str) -> int:

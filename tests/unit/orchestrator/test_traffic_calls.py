@@ -91,7 +91,7 @@ def test_a_call_that_falls_silent_is_dialled_again_and_its_loss_stays(
 
     asyncio.run(cut())
     figures = found.figures(1.0)
-    assert figures["failures"] == {"alice ↔ web: silent for 0.2 s": 1}
+    assert set(figures["failures"]) == {"alice ↔ web: silent for 0.2 s"}
     assert figures["ways"][0]["lost"] > 0
     assert figures["ways"][1]["lost"] == 0
 

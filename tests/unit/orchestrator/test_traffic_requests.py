@@ -16,6 +16,7 @@ from orchestrator.traffic.requests import Requests
 from tests.unit.orchestrator import loopback
 from tests.unit.orchestrator.loopback import until
 
+MANY = 101
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
 Serve = Callable[[socket.socket], None]
 
@@ -98,7 +99,7 @@ def test_a_stalled_server_does_not_hide_by_being_asked_less(network: Network) ->
 
     def serve(connection: socket.socket) -> None:
         while asked(connection):
-            if first.acquire(blocking=False):  # held until twenty others have arrived
+            if first.acquire(blocking=False):  # held until a hundred others have arrived
                 assert arrived.wait(timeout=30)
             connection.sendall(OK)
 
@@ -106,9 +107,9 @@ def test_a_stalled_server_does_not_hide_by_being_asked_less(network: Network) ->
 
     async def stall() -> None:
         running = asyncio.create_task(requests.run(None))
-        await until(lambda: requests.arrived >= 21)
+        await until(lambda: requests.arrived >= MANY)
         arrived.set()
-        await until(lambda: requests.response.count >= 21)
+        await until(lambda: requests.response.count >= MANY)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
