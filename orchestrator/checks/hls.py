@@ -165,6 +165,8 @@ def _why_nothing(
         return f"{'no such name' if rcode == 'NXDOMAIN' else 'no address for'} {host} ({rcode})"
     if "Connection refused" in words:
         return f"nothing answers at {host}:{port}"
+    if "Connection timed out" in words:
+        return f"{host}:{port} does not answer"
     if found := re.search(r"HTTP error (\d+ [^\n]*)", words):
         return f"{found[1]} from {host}"
     if not playing.has_ended:
