@@ -114,7 +114,7 @@ def _figures() -> Iterator[Figure]:
         "bare": "two, without Lokinet",
         "overlay": "two, over 4+4 hops",
         "group": "five at once",
-        "busy": "two, beside four downloads of 50 Mbit/s",
+        "busy": "two, beside 4 × 50 Mbit/s",
     }
     for call, title in calls.items():
         for key, unit, word in zip(TAKEN, units, words, strict=True):

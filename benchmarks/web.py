@@ -54,10 +54,10 @@ def _tests(network: Network) -> Path:
 
 def _figures() -> Iterator[Figure]:
     words = {
-        "page-load_ms": ("a page in Chromium: loaded after", "ms", ""),
+        "page-load_ms": ("a page in Chromium", "ms", ""),
         "page-websocket_ms": ("… echo of a WebSocket", "ms", ""),
         "page-frames_dropped": ("… frames of its film dropped", "", "0"),
-        "film-start_s": ("10 s of a film in ffmpeg: first picture after", "s", ""),
+        "film-start_s": ("film, 10 s: first picture", "s", ""),
         "film-stalled_s": ("… stood still for", "s", "0"),
         "film-frames": ("… pictures decoded, of 250", "", ""),
     }
