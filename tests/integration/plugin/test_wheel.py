@@ -160,6 +160,9 @@ def test_its_commands_are_there(installed: Installed) -> None:
 
 def test_what_is_no_code_came_along(installed: Installed) -> None:
     assert installed.run("testnet", "validate", "minimal").returncode == 0
+    # nginx of `web` has the files of orchestrator/site
+    rendered = installed.run("testnet", "render", "web")
+    assert rendered.returncode == 0, rendered.stderr
     script = (
         "from importlib.resources import files\n"
         "for folder in ('topologies', 'context/images', 'context/compose'):\n"
