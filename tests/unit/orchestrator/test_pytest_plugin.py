@@ -18,7 +18,7 @@ STAND_IN = """
 import os
 from pathlib import Path
 from orchestrator import errors
-from orchestrator.testing import factory
+from orchestrator.testing import factory, reports
 
 BOOK = Path(os.environ["BOOK"])
 
@@ -28,6 +28,8 @@ def write(line):
 
 def up(places, definition, wanted):
     write(f"up {Path(definition.file).name} {wanted.backend} {wanted.keep_on_failure}")
+    if wanted.reported_as:
+        write(f"reported {wanted.reported_as}")
     if kind := os.environ.get("UP_FAILS"):
         raise getattr(errors, kind)("no tun here: `modprobe tun`")
     write(f"name {places.name}")
@@ -37,12 +39,20 @@ def down(places):
     if os.environ.get("DOWN_FAILS"):
         raise errors.Leftovers(f"still there after down: {places.name}")
 
+def write_report(network, test, seen, told, seconds):
+    write(f"report {network.name} {test} {seen}")
+    return None if os.environ.get("REPORT_FAILS") else Path("/there/index.html")
+
 class Backend:
+    def observe(self):
+        raise errors.CheckFailed("the network is gone")
+
     def close(self):
         pass
 
 factory.brought_up = up
 factory.brought_down = down
+reports.write_report = write_report
 factory.open_backend = lambda places: Backend()
 """
 MINE = "name: mine\nhops: 1\nnodes:\n  router: {role: router, count: 2}\n"
@@ -158,6 +168,32 @@ def test_the_backend_is_passed_on(suite: Suite) -> None:
     suite.pytester.makepyfile(MINIMAL + "def test_x(testnet): pass\n")
     suite.run("--testnet-backend=docker").assert_outcomes(passed=1)
     assert suite.lines("up") == ["minimal.yaml docker False"]
+
+
+def test_a_report_is_written_of_each_network_once_if_that_is_wanted(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (suite.pytester.path / "mine.yaml").write_text(MINE)
+    suite.pytester.makepyfile(
+        MINIMAL + "def test_good(testnet): pass\n"
+        "def test_bad(testnet): assert 1 == 2\n"
+        "def test_worse(testnet): assert 2 == 3\n"
+        "@pytest.mark.testnet(topology='mine.yaml')\ndef test_other(testnet): raise OSError\n"
+        "def test_of_no_network(): assert 0\n"
+    )
+    result = suite.run("--testnet-report")
+    result.assert_outcomes(passed=1, failed=4)
+    first, second = (line.split(" ", 1) for line in suite.lines("report"))
+    assert [first[0], second[0]] == suite.lines("name")
+    assert first[1].endswith("test_bad assert 1 == 2")
+    assert second[1].endswith("test_other OSError")
+    assert suite.lines("reported") == ["pytest", "pytest"]
+    assert result.stdout.str().count("/there/index.html") == 2
+    suite.book.unlink()
+    suite.run().assert_outcomes(passed=1, failed=4)
+    assert suite.lines("report") == suite.lines("reported") == []
+    monkeypatch.setenv("REPORT_FAILS", "yes")
+    assert "testnet report" not in suite.run("--testnet-report").stdout.str()
 
 
 def test_kept_networks_stay_and_are_found_again(suite: Suite) -> None:
