@@ -257,8 +257,9 @@ class Expectation(Strict):
                 return f"dns {node}: {kind} {name}"
             case OnsCheck(from_=node, name=name, to=to):
                 return f"ons {node}: {name} is {to}"
-            case VoipMumbleCheck(from_=node, others=others):
-                return f"voip-mumble {node} → {', '.join(others)}"
+            case VoipMumbleCheck(from_=node, others=others, client=client):
+                by = ", stock clients" if client == "stock" else ""
+                return f"voip-mumble {node} → {', '.join(others)}{by}"
             case check:
                 return f"{self.kind} {check.from_} → {check.to}"
 

@@ -52,8 +52,10 @@ class VoipMumbleCheck(Strict):
     address of its node on the underlay: without Lokinet, to compare."""
     port: Port | None = None
     """Of the server; without it where the service answers, or 64738."""
-    client: Literal["scripted"] = "scripted"
-    """What they talk with: `scripted` is a client without a screen that measures each packet."""
+    client: Literal["scripted", "stock"] = "scripted"
+    """What they talk with: `scripted` is a client without a screen that measures each packet, for
+    any number of people; `stock` the distribution's Mumble, unchanged, on screens and a sound card
+    that nobody sees, for two."""
     in_turn: bool = False
     """One after the other; without it all at once."""
     says: Words = WORDS
@@ -70,6 +72,8 @@ class VoipMumbleCheck(Strict):
         people = [self.from_, *self.others]
         if len(set(people)) < len(people):
             raise ValueError("nobody calls themselves, and everybody is called once")
+        if self.client == "stock" and (len(self.others) > 1 or self.in_turn):
+            raise ValueError("with `client: stock` two talk, both at once: name one in `to`")
         return self
 
     @property

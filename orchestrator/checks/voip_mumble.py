@@ -17,6 +17,7 @@ from orchestrator.checks.needs import missing_needs
 from orchestrator.checks.network import Network
 from orchestrator.checks.servers import Server, find_server
 from orchestrator.checks.verdict import Verdict, failed, held
+from orchestrator.checks.voip_stock import check_stock_call
 from orchestrator.checks.wiretap import Wiretap
 from orchestrator.errors import CheckFailed
 
@@ -42,6 +43,8 @@ PAUSE_S = 0.2
 
 def check_voip_mumble(network: Network, check: VoipMumbleCheck) -> Verdict:
     """Join, talk, compare."""
+    if check.client == "stock":
+        return check_stock_call(network, check)
     people = [check.from_, *check.others]
     expected = f"{', '.join(people)} to hear each other by {check.server}, over UDP"
     if lacking := missing_needs(expected, PROGRAMS, "voip", MODULES):

@@ -1,4 +1,4 @@
-"""A tap at a node's tun: the datagrams between one port of a server and whoever talks to it.
+"""A tap at a node's tun, or at its link: the datagrams between a server's port and its clients.
 
 Every node of a network has the same clock, so what was seen at two of them can be subtracted.
 """
@@ -18,6 +18,9 @@ __all__ = ["Datagram", "Wiretap", "datagrams_of"]
 
 ETH_P_ALL = 0x0003
 """With any other only what comes is seen, not what goes."""
+LINK = "eth0"
+"""Of every node to the others."""
+ETHERNET = 14
 IPV4 = 4
 SOL_PACKET = 263
 PACKET_STATISTICS = 6
@@ -53,6 +56,8 @@ class Wiretap:
 
     tap: socket.socket
     port: int
+    link_header: int = 0
+    """Bytes before each packet; a tun has none."""
     datagrams: list[Datagram] = field(default_factory=list)
     tcp_bytes: Counter[tuple[str, bool]] = field(default_factory=Counter)
     """Payload, by peer and whether it went to the server."""
@@ -60,17 +65,24 @@ class Wiretap:
     """Frames that came while there was no room."""
 
     @classmethod
-    def at(cls, network: Network, node: str, port: int) -> Wiretap:
-        """Begin; raises CheckFailed if the node has no tun."""
+    def at(cls, network: Network, node: str, port: int, is_bare: bool = False) -> Wiretap:
+        """Begin; raises CheckFailed if the node has no tun.
+
+        Args:
+            network: that is up.
+            node: one of it.
+            port: of the server.
+            is_bare: what goes without Lokinet is looked at, on the node's link.
+        """
         tap = network.socket(node, "packet")
         tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
         with contextlib.suppress(PermissionError):  # without root, within the machine's limit
             tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM_BYTES)
         tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         tap.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)  # says where joined datagrams are joined
-        tap.bind((network.tun(node), ETH_P_ALL))
+        tap.bind((LINK if is_bare else network.tun(node), ETH_P_ALL))
         tap.setblocking(False)
-        return cls(tap, port)
+        return cls(tap, port, ETHERNET if is_bare else 0)
 
     def look(self) -> None:
         """Take what has come since."""
@@ -91,9 +103,9 @@ class Wiretap:
 
     def _take(self, at_us: int, frame: bytes) -> None:
         segment = VIRTIO_HEADER.unpack_from(frame)[3]
-        packet = frame[VIRTIO_HEADER.size :]
-        if packet[0] >> 4 != IPV4:
-            return
+        packet = frame[VIRTIO_HEADER.size + self.link_header :]
+        if not packet or packet[0] >> 4 != IPV4:
+            return  # also ARP, which begins with a zero
         header = (packet[0] & 0x0F) * 4
         source, target = struct.unpack_from("!HH", packet, header)
         if self.port not in (source, target):

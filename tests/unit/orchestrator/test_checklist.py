@@ -65,6 +65,10 @@ def faults(*tests: str) -> str:
         ("{voip-mumble: {from: alice, to: [web, moon], server: a.loki}}", "no node 'moon'"),
         ("{voip-mumble: {from: alice, to: [web, alice], server: web}}", "nobody calls themselves"),
         ("{voip-mumble: {from: alice, to: [], server: web}}", "tests.1.voip-mumble.to"),
+        (
+            "{voip-mumble: {from: alice, to: [web, relay], server: a.loki, client: stock}}",
+            "with `client: stock` two talk, both at once: name one in `to`",
+        ),
         ("{http: {from: alice, to: web, path: nothing}}", "tests.1.http.path: string should match"),
     ],
 )
@@ -92,6 +96,7 @@ def test_titles_say_who_asks_whom() -> None:
         "{dns: {from: alice, name: web, type: PTR}}",
         "{ons: {from: alice, name: web.loki, to: web}}",
         "{voip-mumble: {from: alice, to: [web, relay], server: probably.loki}}",
+        "{voip-mumble: {from: alice, to: web, server: probably.loki, client: stock}}",
     )
     topology = parse((BASE + "".join(f"  - {test}\n" for test in tests)).encode(), "t")
     assert [test.title for test in topology.tests] == [
@@ -100,6 +105,7 @@ def test_titles_say_who_asks_whom() -> None:
         "dns alice: PTR web",
         "ons alice: web.loki is web",
         "voip-mumble alice → web, relay",
+        "voip-mumble alice → web, stock clients",
     ]
 
 
