@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from typing import Any
 
 __all__ = ["Visit", "main"]
 
-CHROMIUM = "/usr/bin/chromium"
-CHROMEDRIVER = "/usr/bin/chromedriver"
+CHROMIUM = "chromium"
+CHROMEDRIVER = "chromedriver"
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # root has none; the network has no way out, and the page is one's own
@@ -62,7 +63,7 @@ try {
   const bytes = (await answer.arrayBuffer()).byteLength;
   return {status: answer.status, bytes, ms: performance.now() - began};
 } catch (error) {
-  return {error: error.message};
+  return {error: error.name === 'TimeoutError' ? 'not all of it came in time' : error.message};
 }
 """
 WEBSOCKET = """
@@ -170,10 +171,10 @@ def visit(todo: Visit) -> Mapping[str, Any]:
     from selenium.common.exceptions import TimeoutException, WebDriverException
 
     options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
+    options.binary_location = shutil.which(CHROMIUM) or CHROMIUM
     for option in (*OPTIONS, f"--user-data-dir={todo.profile}"):
         options.add_argument(option)
-    service = webdriver.ChromeService(CHROMEDRIVER)
+    service = webdriver.ChromeService(shutil.which(CHROMEDRIVER) or CHROMEDRIVER)
     try:
         driver = webdriver.Chrome(options, service)
     except WebDriverException as error:

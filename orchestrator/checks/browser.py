@@ -146,7 +146,7 @@ def _wrong(seen: dict[str, Any], check: BrowserCheck) -> Iterator[str]:
 
 def _wrong_fetch(answer: dict[str, Any], path: str) -> Iterator[str]:
     if answer.get("error"):
-        yield f"{path} cannot be fetched: {answer['error']}"
+        yield f"{path} is not fetched: {answer['error']}"
     elif answer["status"] != PAGE_STATUS:
         yield f"{path} is answered with {answer['status']}"
 

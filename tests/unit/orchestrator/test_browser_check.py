@@ -117,7 +117,7 @@ def test_a_page_where_all_is_well_is_told_with_figures_and_its_picture(browser: 
         ),
         ({"at_most": "1s"}, {}, "the page took 1.50 s"),
         ({"contains": "gone"}, {}, "the page shows 'hello, ready'"),
-        ({}, {"fetch": {"error": "Failed to fetch"}}, "/f cannot be fetched: Failed to fetch"),
+        ({}, {"fetch": {"error": "Failed to fetch"}}, "/f is not fetched: Failed to fetch"),
         ({}, {"fetch": {"status": 404, "bytes": 1, "ms": 1}}, "/f is answered with 404"),
         (
             {},
