@@ -56,13 +56,13 @@ class Wiretap:
 
     tap: socket.socket
     port: int
-    link_header: int = 0
-    """Bytes before each packet; a tun has none."""
     datagrams: list[Datagram] = field(default_factory=list)
     tcp_bytes: Counter[tuple[str, bool]] = field(default_factory=Counter)
     """Payload, by peer and whether it went to the server."""
     missed: int = 0
     """Frames that came while there was no room."""
+    link_header: int = 0
+    """Bytes before each packet; a tun has none."""
 
     @classmethod
     def at(cls, network: Network, node: str, port: int, is_bare: bool = False) -> Wiretap:
@@ -82,7 +82,7 @@ class Wiretap:
         tap.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)  # says where joined datagrams are joined
         tap.bind((LINK if is_bare else network.tun(node), ETH_P_ALL))
         tap.setblocking(False)
-        return cls(tap, port, ETHERNET if is_bare else 0)
+        return cls(tap, port, link_header=ETHERNET if is_bare else 0)
 
     def look(self) -> None:
         """Take what has come since."""

@@ -25,7 +25,7 @@ def packet(protocol: int, source: int, target: int, payload: bytes) -> bytes:
 def taken(*frames: bytes, link_header: int = 0) -> Wiretap:
     ours, theirs = socket.socketpair()
     theirs.close()
-    tap = Wiretap(ours, PORT, link_header)
+    tap = Wiretap(ours, PORT, link_header=link_header)
     for number, frame in enumerate(frames):
         tap._take(number, frame)
     tap.close()
