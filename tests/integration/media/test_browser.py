@@ -6,6 +6,7 @@ Faults that turn these red stand in docs/testing.md.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,12 @@ def test_whatever_is_missing_of_a_page_is_named(site: Network) -> None:
         "the WebSocket ws://web.loki/none cannot be opened",
         "there is no video on the page",
     ]
+
+
+def test_a_film_that_is_gone_is_not_played(site: Network) -> None:
+    shutil.rmtree(site.state / site.name / "nodes" / "web" / "nginx" / "www" / "video")
+    seen = browse(site, "whole")["seen"]
+    assert seen == "0 frames were decoded in 0.0 s (MEDIA_ELEMENT_ERROR: Format error)"
 
 
 def test_a_service_that_is_gone_does_not_answer(site: Network) -> None:
