@@ -6,7 +6,7 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +124,8 @@ class _Heard:
     """When a packet was sent, in seconds, and how long it took, in milliseconds."""
     mos: float
     recording: bytes | None
+    reported: Mapping[str, float]
+    """By the listener's phone."""
 
     def __str__(self) -> str:
         return f"at {self.node} {self.score}, {self.delays}, MOS {self.mos:.2f}"
@@ -138,6 +140,7 @@ class _Heard:
             "p95_ms": self.delays.p95_ms,
             "jitter_ms": self.delays.jitter_ms,
             "mos": self.mos,
+            **{f"rtcp_{name}": value for name, value in self.reported.items()},
         }
 
 
@@ -204,7 +207,16 @@ def _listened(listener: End, talker: End, words: str) -> _Heard:
     said = spoken(words)
     carried = Speech(words, resampled(said.samples, said.rate, rate), rate)  # what the codec takes
     score = scored(carried, samples, rate)
-    return _Heard(listener.node, talker.node, score, delays, points, emodel.mos(r), recording)
+    return _Heard(
+        listener.node,
+        talker.node,
+        score,
+        delays,
+        points,
+        emodel.mos(r),
+        recording,
+        listener.reported,
+    )
 
 
 def _judged(expected: str, check: VoipSipCheck, there: _Heard, back: _Heard) -> Verdict:

@@ -20,6 +20,7 @@ __all__ = [
     "has_ended",
     "is_ready",
     "last_words",
+    "received",
     "was_established",
 ]
 
@@ -32,6 +33,7 @@ MODULES = "/usr/lib/baresip/modules"
 RATES = {"opus": 48_000, "pcmu": 8_000}
 OPUS_BITS_A_SECOND = 40_000
 LOADED = ("g711", "opus", "aufile", "sndfile", "stun")
+RECEIVED = re.compile(r"^(lost|jitter): +[\d.]+ +([\d.]+)", re.MULTILINE)
 READY = "baresip is ready"
 ESTABLISHED = "Call established"
 ENDED = re.compile(r"Call with .* terminated|audio: destroyed|ua: stop all|session closed")
@@ -39,6 +41,7 @@ ENCODER = re.compile(r"Set audio encoder: (\w+)")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 CHATTER = re.compile(
     r"^\[\d+:|^ua: (stop all|sip-stack exit|exited)|^ua exited|^menu: close|^module"
+    r"|^main: unloading|^terminated by signal"
 )
 
 
@@ -87,6 +90,7 @@ def files_of(phone: Phone) -> dict[str, str]:
         "ausrc_channels 1",
         "auplay_channels 1",
         "jitter_buffer_delay 2-10",
+        "rtp_stats yes",
         "opus_stereo no",
         f"opus_bitrate {OPUS_BITS_A_SECOND}",
         f"module_path {MODULES}",
@@ -122,6 +126,12 @@ def agreed_on(log: str) -> str:
     """The codec that it speaks, in small letters; "" before it speaks."""
     found = ENCODER.search(log)
     return found[1].lower() if found else ""
+
+
+def received(log: str) -> dict[str, float]:
+    """What it reports itself (RTCP) of the voice it got: `lost` packets, `jitter_ms`."""
+    units = {"lost": "lost", "jitter": "jitter_ms"}
+    return {units[name]: float(value) for name, value in RECEIVED.findall(log)}
 
 
 def last_words(log: str) -> str:

@@ -28,6 +28,7 @@ from orchestrator.voice.baresip import (
     has_ended,
     is_ready,
     last_words,
+    received,
     was_established,
 )
 from orchestrator.voice.rtp import Heard
@@ -82,6 +83,11 @@ class End:
     def codec(self) -> str:
         """In which it talked."""
         return agreed_on(self.log)
+
+    @property
+    def reported(self) -> dict[str, float]:
+        """Its phone's own count of what it got: `lost`, `jitter_ms`."""
+        return received(self.log)
 
     @property
     def last_words(self) -> str:

@@ -11,6 +11,7 @@ from orchestrator.voice.baresip import (
     has_ended,
     is_ready,
     last_words,
+    received,
     was_established,
 )
 
@@ -22,7 +23,10 @@ TALKED = (
     "alice@172.16.0.1: Call established: sip:bob@bob.loki;transport=udp\n"
     "[0:00:00] audio=0/0 (bit/s)    \r[0:00:01] audio=0/0 (bit/s)    \r"
     "sip:alice@172.16.0.1: Call with sip:bob@bob.loki;transport=udp terminated (duration: 9 secs)\n"
-    "audio: destroyed (started=1)\n"
+    "audio: destroyed (started=1)\n\naudio           Transmit:     Receive:\n"
+    "packets:            500          498\navg. bitrate:      64.1         64.1  (kbit/s)\n"
+    "lost:                 0            2\njitter:             4.3          4.2  (ms)\n"
+    "terminated by signal 15\nmain: unloading modules..\n"
 )
 REFUSED = (
     "baresip is ready.\n"
@@ -71,7 +75,13 @@ def test_a_log_tells_the_codec() -> None:
     assert agreed_on("audio: Set audio encoder: PCMU 8000Hz 1ch\n") == "pcmu"
 
 
+def test_a_log_has_the_phones_own_count_of_what_it_got() -> None:
+    assert received(TALKED) == {"lost": 2, "jitter_ms": 4.2}
+    assert received(REFUSED) == {}
+
+
 def test_its_last_words_are_neither_a_counter_nor_a_farewell() -> None:
     assert last_words(REFUSED) == "alice@172.16.0.1: session closed: 486 Busy Here"
     assert last_words("baresip is ready.\n[0:00:01] audio=0/0 (bit/s)    \r") == "baresip is ready."
+    assert last_words(TALKED) == "jitter:             4.3          4.2  (ms)"
     assert last_words("") == "it said nothing"
