@@ -25,7 +25,7 @@ tests:
 """
 SHORT = "Four grey horses wait in front of the gate."
 LOSS = "table inet lossy { chain in { type filter hook input priority 0; %s; }; }"
-DROP = "iifname eth0 meta l4proto udp numgen random mod 100 < 5 drop"
+DROP = "iifname eth0 meta l4proto udp numgen inc mod 20 == 0 drop"
 
 
 @pytest.fixture(scope="module")
