@@ -111,6 +111,8 @@ class Findings:
         missing = sum(each.delays.loss * each.delays.sent for each in self.heard)
         return {
             "packets": sent,
+            "lost_packets": sum(each.delays.sent - each.delays.came for each in self.heard),
+            "late_packets": sum(each.delays.late for each in self.heard),
             "loss": missing / sent if sent else 0.0,
             "delay_p50_ms": percentile(ways, 50),
             "delay_p95_ms": percentile(ways, 95),

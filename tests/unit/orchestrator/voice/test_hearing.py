@@ -97,6 +97,8 @@ def test_of_many_the_worst_is_told_and_all_are_counted() -> None:
     findings = call(stream(babble(1)), stream(babble(1), lost=3), stream(babble(1)))
     assert findings.text().startswith("2 of 3 ways are good, the worst: alice → carol: ")
     assert findings.figures()["packets"] == sum(each.delays.sent for each in findings.heard)
+    lost = sum(number % 50 < 3 for number in range(findings.heard[1].delays.sent))
+    assert (findings.figures()["lost_packets"], findings.figures()["late_packets"]) == (lost, 0)
 
 
 def tapped(to_server: int, from_server: int, missed: int = 0) -> Wiretap:
