@@ -28,6 +28,7 @@ ANSWER = "Rice is often served in round bowls. The juice of lemons makes fine pu
 
 PROGRAMS = {
     "mumble": "mumble",
+    "setpriv": "util-linux",
     "Xvfb": "xvfb",
     "pulseaudio": "pulseaudio",
     "pacat": "pulseaudio-utils",
