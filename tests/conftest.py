@@ -25,12 +25,13 @@ BUILD_LIMIT_S = 1200
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the reports of both runs."""
+    """Keep the reports of all runs."""
     if BACKEND not in ("netns", "docker"):
         raise pytest.UsageError(f"TESTED_BACKEND={BACKEND}: there are netns and docker")
-    if BACKEND == "docker" and (report := config.getoption("xmlpath", None)):
+    part = "docker" if BACKEND == "docker" else os.environ.get("TESTED_PART")
+    if part and (report := config.getoption("xmlpath", None)):
         path = Path(report)
-        config.option.xmlpath = str(path.with_stem(f"{path.stem}-{BACKEND}"))
+        config.option.xmlpath = str(path.with_stem(f"{path.stem}-{part}"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
