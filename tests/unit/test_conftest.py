@@ -30,6 +30,7 @@ def run_suite(
         (folder / name).write_text(f"import pytest\n{source}")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, "."]
     environment = {**os.environ, "CI": ci, "PYTEST_ADDOPTS": "", "TESTED_BACKEND": backend}
+    environment.pop("TESTED_PART", None)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -119,6 +119,6 @@ def test_nothing_here_pushes_an_image() -> None:
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
         for line in path.read_text().splitlines()
-        if re.search(r"docker (image )?push|\.push\(|push: true", line)
+        if re.search(r"docker (image )?push|(images|api|client|engine)\.push\(|push: true", line)
     ]
     assert found == []
