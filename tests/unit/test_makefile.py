@@ -1,4 +1,4 @@
-"""Goals of the Makefile that delete or run pytest again, in a folder that looks like the checkout."""
+"""Goals of the Makefile that delete or run pytest again, in a folder like the checkout."""
 
 from __future__ import annotations
 
