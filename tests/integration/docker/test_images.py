@@ -22,7 +22,7 @@ from tests.integration.docker.engine import (
 )
 
 MOST_MB = {"node": 155, "web": 135, "tools": 155, "clearnet": 155, "voip": 180}
-"""Measured: 146, 92, 143, 142, 167, on a base of 82."""
+"""Measured: 146, 128, 143, 142, 167, on a base of 82."""
 BUILD_TOOLS = re.compile(
     r"^(gcc|g\+\+|cpp|make|cmake|binutils|build-essential|.*-dev|python3-(pip|venv|setuptools|wheel)"
     r"|python3\.\d+-venv|git|rustc|cargo)$"
