@@ -91,6 +91,11 @@ def test_http_says_what_came_instead(
     assert seen in str(verdict)
 
 
+def test_a_small_server_may_answer_in_http_1_0(net: tuple[Network, LoopbackBackend]) -> None:
+    verdict = tried(net, http(), 0, "tea", curl(200, version="1.0"))
+    assert str(verdict) == "200, 3 characters in 0.10 s"
+
+
 def test_http_over_tls_trusts_what_the_service_gives_over_its_address(
     net: tuple[Network, LoopbackBackend],
 ) -> None:
