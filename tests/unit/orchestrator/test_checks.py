@@ -92,7 +92,7 @@ def test_http_says_what_came_instead(
 
 
 def test_a_small_server_may_answer_in_http_1_0(net: tuple[Network, LoopbackBackend]) -> None:
-    verdict = tried(net, http(), 0, "tea", curl(200, version="1.0"))
+    verdict = tried(net, http(), 0, "tea", curl(200, version="1"))
     assert str(verdict) == "200, 3 characters in 0.10 s"
 
 
