@@ -70,10 +70,12 @@ def test_a_page_fetches_talks_and_plays_and_is_pictured(site: Network, tmp_path:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.netns
 def test_a_name_nobody_bought_does_not_exist(site: Network) -> None:
     assert browse(site, "unbought")["seen"] == "no such name unbought.loki (NXDOMAIN)"
 
 
+@pytest.mark.netns
 def test_whatever_is_missing_of_a_page_is_named(site: Network) -> None:
     assert browse(site, "bare")["seen"].split("; ") == [
         "the page is answered with 404",
@@ -84,12 +86,14 @@ def test_whatever_is_missing_of_a_page_is_named(site: Network) -> None:
     ]
 
 
+@pytest.mark.netns
 def test_a_film_that_is_gone_is_not_played(site: Network) -> None:
     shutil.rmtree(site.state / site.name / "nodes" / "web" / "nginx" / "www" / "video")
     seen = browse(site, "whole")["seen"]
     assert seen == "0 frames were decoded in 0.0 s (MEDIA_ELEMENT_ERROR: Format error)"
 
 
+@pytest.mark.netns
 def test_a_service_that_is_gone_does_not_answer(site: Network) -> None:
     assert site.run("kill", "web", "--program", "nginx", "--name", site.name).returncode == 0
 

@@ -67,6 +67,7 @@ def test_requests_reach_the_service_and_are_counted(network: Network) -> None:
     assert 0 < service["p50_ms"] <= response["p50_ms"] <= response["p99_ms"] <= response["max_ms"]
 
 
+@pytest.mark.netns
 def test_requests_that_fail_are_told_by_name(network: Network) -> None:
     options = ("--rps", "40", "--for", "500ms")
     missing = figures(network, "http", "--path", "/no-such-page", *options)
@@ -95,6 +96,7 @@ def test_calls_go_both_ways_and_sound_worse_with_loss(network: Network) -> None:
     assert lossy["mos"]["worst"] < clean["mos"]["worst"]
 
 
+@pytest.mark.netns
 def test_what_cannot_be_asked_for_is_refused(network: Network) -> None:
     for words, code, reason in (
         (("voip", "--to", "alice"), 2, "alice is a client, which nobody can find"),
@@ -107,6 +109,7 @@ def test_what_cannot_be_asked_for_is_refused(network: Network) -> None:
         assert reason in result.stderr
 
 
+@pytest.mark.netns
 def test_ctrl_c_ends_the_load_that_is_waited_for(network: Network) -> None:
     folder = network.state / network.name / "load"
     known = set(folder.glob("*"))

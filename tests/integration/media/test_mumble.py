@@ -88,6 +88,7 @@ def test_two_and_three_hear_each_other_over_udp(undisturbed: list[dict[str, Any]
     assert bare["figures"]["delay_p50_ms"] < two["figures"]["delay_p50_ms"]
 
 
+@pytest.mark.netns
 def test_who_is_silent_says_something_else_or_is_not_there_is_told(calls: Network) -> None:
     rows = tried(
         calls,
@@ -111,6 +112,7 @@ def test_who_is_silent_says_something_else_or_is_not_there_is_told(calls: Networ
         assert "over UDP" in row["expected"]
 
 
+@pytest.mark.netns
 def test_loss_lowers_the_mos_in_order(calls: Network, undisturbed: list[dict[str, Any]]) -> None:
     clean = undisturbed[0]
     with faulty(calls, "bob", FEW):
@@ -126,6 +128,7 @@ def test_loss_lowers_the_mos_in_order(calls: Network, undisturbed: list[dict[str
     assert clean["figures"]["mos"] - many["figures"]["mos"] > 0.5
 
 
+@pytest.mark.netns
 def test_voice_that_falls_back_to_tcp_is_red(calls: Network) -> None:
     with faulty(calls, "mumble", NO_UDP):
         (row,) = tried(calls, f"{PAIR}, {ANY_LOSS}")
@@ -133,6 +136,7 @@ def test_voice_that_falls_back_to_tcp_is_red(calls: Network) -> None:
     assert "packets came by TCP, as UDP does not get through" in row["seen"]
 
 
+@pytest.mark.netns
 def test_a_stopped_server_is_told(calls: Network) -> None:
     killed = calls.run("kill", "mumble", "--program", "mumble", "--name", NAME)
     assert killed.returncode == 0, killed.stderr

@@ -63,6 +63,7 @@ def test_both_hear_each_other_over_udp(network: Network, tmp_path: Path) -> None
     }  # fmt: skip
 
 
+@pytest.mark.netns
 def test_a_silent_microphone_is_heard_as_such(network: Network, tmp_path: Path) -> None:
     row = call(network, tmp_path / "report", says="")
     assert not row["held"]
@@ -82,6 +83,7 @@ def test_words_that_come_over_tcp_do_not_count(network: Network, tmp_path: Path)
     assert "no datagram of alice's came to mumble" in row["seen"]
 
 
+@pytest.mark.netns
 def test_a_port_where_nobody_listens_is_named(network: Network, tmp_path: Path) -> None:
     row = call(network, tmp_path / "report", port=64739)
     assert not row["held"]

@@ -68,11 +68,13 @@ def test_a_call_by_name_is_heard_at_both_ends(network: Network) -> None:
     assert 0 < questions.find("SRV? _sip._udp.bob.loki.") < questions.rfind("A? bob.loki.")
 
 
+@pytest.mark.netns
 def test_a_call_to_an_address_in_pcmu_is_heard(network: Network) -> None:
     (call,) = results(network, f"codec: pcmu, says: {SHORT}, answers: {SHORT}", within="20s")
     assert call["held"], call["seen"]
 
 
+@pytest.mark.netns
 def test_what_is_not_said_is_not_heard(network: Network) -> None:
     silent, other, unbought = results(
         network,
@@ -86,6 +88,7 @@ def test_what_is_not_said_is_not_heard(network: Network) -> None:
     assert (unbought["held"], unbought["seen"]) == (False, "no such name nobody.loki (NXDOMAIN)")
 
 
+@pytest.mark.netns
 def test_loss_on_the_callees_link_lowers_what_is_heard_there(network: Network) -> None:
     made = network.run_beside("bob", "nft", LOSS % DROP)
     assert made.returncode == 0, made.stderr
@@ -98,6 +101,7 @@ def test_loss_on_the_callees_link_lowers_what_is_heard_there(network: Network) -
     assert call["figures"]["there_pesq"] < call["figures"]["back_pesq"]
 
 
+@pytest.mark.netns
 def test_a_callee_that_was_stopped_is_named(network: Network) -> None:
     assert network.run("stop", "bob", "--name", network.name).returncode == 0
     (call,) = results(network, f"says: {SHORT}")

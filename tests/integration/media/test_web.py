@@ -78,6 +78,7 @@ def test_a_websocket_gives_back_what_it_gets(site: Network) -> None:
     assert (result.returncode, result.stdout) == (0, "text and bytes came back\n"), result.stderr
 
 
+@pytest.mark.netns
 def test_what_is_not_as_it_should_be_is_red_in_words(site: Network) -> None:
     slow, nowhere, closed, absent, forged, plain = tried(
         site,
@@ -99,6 +100,7 @@ def test_what_is_not_as_it_should_be_is_red_in_words(site: Network) -> None:
     assert not any(row["held"] for row in rows)
 
 
+@pytest.mark.netns
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -128,6 +130,7 @@ def garbled(data: bytes) -> bytes:
     return b"".join(packets)
 
 
+@pytest.mark.netns
 def test_a_stopped_service_is_red(site: Network) -> None:
     stopped = site.run("kill", "slow", "--name", NAME, "--program", "nginx")
     assert stopped.returncode == 0, stopped.stderr
