@@ -40,9 +40,9 @@ setup-test: ## the same with what tests, lint and benchmark need
 BOTH = first=$$?; TESTED_BACKEND=docker .venv/bin/pytest -q $(ARGS); second=$$?; codes=$$unit$$first$$second; \
   [[ $$codes == *0* && $${codes//[0$(if $(ARGS),5)]/} == '' ]]
 
-# Tests that need no network of their own share the processors (`-n auto`).
+# Tests that need no network of real nodes share the processors (`-n auto`).
 test: setup-test ## the whole test suite, on both backends
-	@TESTED_PART=unit .venv/bin/pytest -q -n auto -m 'not integration' $(ARGS); unit=$$?; .venv/bin/pytest -q -m integration $(ARGS); $(BOTH)
+	@TESTED_PART=unit .venv/bin/pytest -q -n auto -m 'not integration or together' $(ARGS); unit=$$?; .venv/bin/pytest -q -m 'integration and not together' $(ARGS); $(BOTH)
 
 unit: setup-test ## tests that need no root and no network namespaces
 	@.venv/bin/pytest -q -n auto -m 'not integration' $(ARGS)

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what lies in tests/integration/, and there in docker/: no file can forget it.
+    """Mark what lies in tests/integration/, and there in docker/ or orchestrator/: no file forgets.
 
     What does not hold in containers is not collected there rather than skipped.
     """
@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.integration)
         if item.path.is_relative_to(INTEGRATION / "docker"):
             item.add_marker(pytest.mark.docker)
+        if item.path.is_relative_to(INTEGRATION / "orchestrator"):
+            item.add_marker(pytest.mark.together)
     if BACKEND == "docker":
         there = [item for item in items if _holds_in_containers(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in there])

@@ -23,7 +23,9 @@ def run_suite(
 ) -> tuple[int, list[str]]:
     """Exit code and printed lines of a run over the given test files, laid out in `folder`."""
     shutil.copy(CONFTEST, folder / "conftest.py")
-    marks = "".join(f"  {mark}: x\n" for mark in ("integration", "docker", "anywhere", "netns"))
+    marks = "".join(
+        f"  {mark}: x\n" for mark in ("integration", "docker", "anywhere", "netns", "together")
+    )
     (folder / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{marks}  timeout: x\n")
     for name, source in tests.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -62,17 +64,19 @@ def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("chosen", "result"),
     [
-        ("not integration", "1 passed, 2 deselected in"),
-        ("integration and not docker", "1 passed, 2 deselected in"),
-        ("docker", "1 passed, 2 deselected in"),
-        ("integration", "2 passed, 1 deselected in"),
+        ("not integration", "1 passed, 3 deselected in"),
+        ("integration and not docker", "2 passed, 2 deselected in"),
+        ("docker", "1 passed, 3 deselected in"),
+        ("integration", "3 passed, 1 deselected in"),
+        ("not integration or together", "2 passed, 2 deselected in"),
+        ("integration and not together", "2 passed, 2 deselected in"),
     ],
 )
 def test_a_test_in_the_integration_folders_bears_its_marks(
     chosen: str, result: str, tmp_path: Path
 ) -> None:
     source = "def test_x() -> None: ...\n"
-    folders = ("", "integration/network/", "integration/docker/")
+    folders = ("", "integration/network/", "integration/docker/", "integration/orchestrator/")
     tests = {f"{folder}test_{len(folder)}.py": source for folder in folders}
     code, lines = run_suite(tmp_path, tests, "", "-m", chosen)
     assert code == 0
