@@ -1,8 +1,8 @@
 """A web site: a page in Chromium and a film in ffmpeg, without Lokinet and over 4+4 hops in turn.
 
-The shipped topology `web`. Every figure is what the checks `browser` and `hls` measure; for the
-bare link the same programs ask at the server's address on the underlay, in the same network a few
-seconds before.
+And the second once more beside downloads of others. The shipped topology `web`. Every figure is
+what the checks `browser` and `hls` measure; for the bare link the same programs ask at the server's
+address on the underlay, in the same network a few seconds before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.downloads import downloads
 from benchmarks.figures import Benchmark, Figure, Reading, Readings
 from benchmarks.network import ROOT, Network, scratch_network
 
@@ -24,10 +25,16 @@ TAKEN = {
     "page": ("load_ms", "websocket_ms", "frames_dropped"),
     "film": ("start_s", "stalled_s", "frames"),
 }
+DOWNLOADS = ("bob",) * 4
+LINKS = {
+    "bare": "without Lokinet",
+    "overlay": "over 4+4 hops",
+    "busy": "beside 4 × 50 Mbit/s",
+}
 
 
 def measure() -> Readings:
-    """Each once without and once with Lokinet."""
+    """Each once without and once with Lokinet, and once with Lokinet beside downloads."""
     found: dict[str, Reading] = {}
     with scratch_network() as network:
         network.up(str(TOPOLOGY))
@@ -36,6 +43,10 @@ def measure() -> Readings:
             for link in ("bare", "overlay"):
                 figures = network.tried(tests, f"{link}-{what}")
                 found |= {f"{link}-{what}-{key}": Reading(figures[key]) for key in keys}
+        with downloads(network, "web", DOWNLOADS):
+            for what, keys in TAKEN.items():
+                figures = network.tried(tests, f"overlay-{what}")
+                found |= {f"busy-{what}-{key}": Reading(figures[key]) for key in keys}
     return found
 
 
@@ -62,7 +73,7 @@ def _figures() -> Iterator[Figure]:
         "film-frames": ("… pictures decoded, of 250", "", ""),
     }
     for what, keys in TAKEN.items():
-        for link, name in (("bare", "without Lokinet"), ("overlay", "over 4+4 hops")):
+        for link, name in LINKS.items():
             for key in keys:
                 title, unit, goal = words[f"{what}-{key}"]
                 title += f", {name}" if key == keys[0] else ""

@@ -126,7 +126,8 @@ class VoipSipCheck(Strict):
     to: Name
     """The node that is called."""
     name: Annotated[HostName | None, Field(examples=["bob.loki"])] = None
-    """The name that is dialled; without it the called node's address."""
+    """The name that is dialled; without it the called node's address. Its address on the underlay:
+    a call without Lokinet."""
     codec: Literal["opus", "pcmu"] = "opus"
     """How sound is coded: Opus at 40 kbit/s, or G.711."""
     says: Sentence = WORDS

@@ -16,6 +16,7 @@ from orchestrator.checklist_media import VoipSipCheck
 from orchestrator.checks.needs import missing_needs
 from orchestrator.checks.network import Network
 from orchestrator.checks.verdict import Verdict, failed, held
+from orchestrator.checks.wiretap import LINK
 from orchestrator.errors import CheckFailed
 from orchestrator.voice import emodel
 
@@ -38,6 +39,16 @@ AGAIN_S = 0.5
 PROBE = b"who am I to you?"
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a phone stands: on the node's tun, or on its link, for a call without Lokinet."""
+
+    node: str
+    address: str
+    device: str
+    is_bare: bool
+
+
 def check_voip_sip(network: Network, check: VoipSipCheck) -> Verdict:
     """Call, talk, listen at both ends; what was heard counts more than what was counted."""
     expected = _expected(check)
@@ -55,18 +66,17 @@ def check_voip_sip(network: Network, check: VoipSipCheck) -> Verdict:
 
 def _called(network: Network, check: VoipSipCheck, things: ExitStack) -> tuple[End, End]:
     """Both ends after their call; raises CheckFailed with what hindered it."""
-    near = _listener(network, check.from_, things)
-    far = _listener(network, check.to, things)
+    callee_node = network.observed.nodes.get(check.to)
+    is_bare = callee_node is not None and check.name == callee_node.address
+    places = [_place(network, node, is_bare) for node in (check.from_, check.to)]
+    near, far = (_listener(network, place, things) for place in places)
     host = network.host(check.name or check.to)
-    answer = network.ask(check.from_, host)
-    addresses = answer.data("A")
-    if not addresses:
-        raise CheckFailed(f"no such name {host} ({answer.rcode})")
-    seen_as = _pass(near, far, addresses[0])
+    address = places[1].address if is_bare else _resolved(network, check.from_, host)
+    seen_as = _pass(near, far, address)
     if seen_as is None:
-        raise CheckFailed(f"nothing passes from {check.from_} to {host} ({addresses[0]})")
-    witnesses = (f"{addresses[0]}:{_port(far)}", f"{seen_as}:{_port(near)}")
-    caller, callee = _talk(network, check, host, (near, far), witnesses, things)
+        raise CheckFailed(f"nothing passes from {check.from_} to {host} ({address})")
+    witnesses = (f"{address}:{_port(far)}", f"{seen_as}:{_port(near)}")
+    caller, callee = _talk(network, check, host, places, (near, far), witnesses, things)
     if not caller.was_answered:
         raise CheckFailed(f"no call: {caller.last_words}")
     if caller.codec != check.codec:
@@ -81,14 +91,31 @@ def _expected(check: VoipSipCheck) -> str:
     return f"{text}: {check.loss:.1%} lost at most, MOS {check.mos:.1f} at least"
 
 
-def _listener(network: Network, node: str, things: ExitStack) -> socket.socket:
-    """A UDP socket of a node, at an address that others reach; raises CheckFailed."""
+def _place(network: Network, node: str, is_bare: bool) -> _Place:
+    """Raises CheckFailed where there is no such node, or nothing runs there."""
     try:
-        address = network.tun_address(node)
+        if not is_bare:
+            return _Place(node, network.tun_address(node), network.tun(node), False)
+        if node not in network.observed.nodes:
+            raise CheckFailed(f"no node {node!r} is up")
     except CheckFailed as error:
         raise CheckFailed(f"nobody is at {node}: {error}") from error
-    listener = things.enter_context(network.socket(node, "udp"))
-    listener.bind((address, 0))
+    return _Place(node, network.observed.nodes[node].address, LINK, True)
+
+
+def _resolved(network: Network, node: str, host: str) -> str:
+    """The address that a node's resolver gives; raises CheckFailed."""
+    answer = network.ask(node, host)
+    addresses = answer.data("A")
+    if not addresses:
+        raise CheckFailed(f"no such name {host} ({answer.rcode})")
+    return addresses[0]
+
+
+def _listener(network: Network, place: _Place, things: ExitStack) -> socket.socket:
+    """A UDP socket of a node, at an address that others reach."""
+    listener = things.enter_context(network.socket(place.node, "udp"))
+    listener.bind((place.address, 0))
     return listener
 
 
@@ -148,6 +175,7 @@ def _talk(
     network: Network,
     check: VoipSipCheck,
     host: str,
+    places: Sequence[_Place],
     listeners: Sequence[socket.socket],
     witnesses: Sequence[str],
     things: ExitStack,
@@ -155,6 +183,7 @@ def _talk(
     """Make the call; what its two ends know of it."""
     from orchestrator.voice.baresip import Phone
     from orchestrator.voice.calling import End, call, tap
+    from orchestrator.voice.rtp import ETHERNET, Heard
     from orchestrator.voice.speech import spoken
 
     folder = Path(things.enter_context(tempfile.TemporaryDirectory(prefix="call-")))
@@ -162,14 +191,15 @@ def _talk(
     seconds = max(spoken(words).seconds for words in (check.to_be_heard, check.says, check.answers))
     seconds += BEFORE_S + AFTER_S
     ends = []
-    for place, node in enumerate((check.from_, check.to)):
-        address = network.tun_address(node)
-        phone = Phone(node, folder / str(place), address, witnesses[place], check.codec)
-        listeners[place].setblocking(False)
-        channel = things.enter_context(network.socket(node, "packet"))
-        device = tap(channel, network.tun(node))
-        microphone = _microphone(said[place], seconds, phone.rate)
-        ends.append(End(node, phone, microphone, listeners[place], device))
+    for number, place in enumerate(places):
+        witness = witnesses[number]
+        phone = Phone(place.node, folder / str(number), place.address, witness, check.codec)
+        listeners[number].setblocking(False)
+        channel = things.enter_context(network.socket(place.node, "packet"))
+        device = tap(channel, place.device)
+        microphone = _microphone(said[number], seconds, phone.rate)
+        heard = Heard(ETHERNET if place.is_bare else 0)
+        ends.append(End(place.node, phone, microphone, listeners[number], device, heard))
     caller, callee = ends
     call(network.backend, caller, callee, host, seconds)
     return caller, callee

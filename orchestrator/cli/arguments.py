@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from typing import Any
 
 from orchestrator import __version__
 from orchestrator.cli.life import add_life
@@ -32,27 +34,51 @@ def parse(argv: list[str]) -> Arguments:
 
     Ends the process with 2 on bad usage, with 0 after --help.
     """
-    parser = new_parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
         from orchestrator.cli.completion import answer
 
-        answer(parser)
-    return parser.parse_args(argv)
+        answer(new_parser())
+    return new_parser(*argv[:1]).parse_args(argv)
 
 
-def new_parser() -> argparse.ArgumentParser:
-    """All commands in the order in which people meet them."""
+class _Only:
+    """Where one command is added for good: all of them take a tenth of a short command's time."""
+
+    def __init__(self, commands: Commands, name: str) -> None:
+        self._commands = commands
+        self._name = name
+
+    def add_parser(self, name: str, **words: Any) -> Any:
+        return self._commands.add_parser(name, **words) if name == self._name else _Nobody()
+
+
+class _Nobody:
+    """A parser nobody will ask."""
+
+    def __getattr__(self, _: str) -> Callable[..., _Nobody]:
+        return lambda *_, **__: self
+
+
+def new_parser(only: str = "") -> argparse.ArgumentParser:
+    """All commands in the order in which people meet them, or only one; all if it is none."""
     parser = argparse.ArgumentParser(
         prog="testnet", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"testnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    if only:
+        _add_all(_Only(commands, only))
+    if not commands.choices:
+        _add_all(commands)
+    return parser
+
+
+def _add_all(commands: Commands) -> None:
     add_life(commands)
     _add_views(commands)
     _add_inside(commands)
     add_names(commands)
     add_tools(commands)
-    return parser
 
 
 def _add_views(commands: Commands) -> None:

@@ -1,4 +1,4 @@
-"""One call between two nodes' phones, listened to on both tuns.
+"""One call between two nodes' phones, listened to on both tuns, or on both links without Lokinet.
 
 Single-threaded: while the phones talk, this answers their questions for their addresses, notes the
 voice packets that pass, and reads their logs.
@@ -64,7 +64,7 @@ class End:
     witness: socket.socket
     """Answers the other end's questions, bound in this end's network."""
     tap: socket.socket
-    """Hears all that passes this end's tun."""
+    """Hears all that passes this end's tun, or its link."""
     heard: Heard = field(default_factory=Heard)
 
     @property
@@ -96,7 +96,7 @@ class End:
 
 
 def tap(channel: socket.socket, device: str) -> socket.socket:
-    """Begin to hear all that passes a tun, on a raw packet socket of its network."""
+    """Begin to hear all that passes a device, on a raw packet socket of its network."""
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
     channel.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     channel.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)

@@ -1,4 +1,4 @@
-"""Voice packets as a tun carries them: RTP (RFC 3550) in UDP in IPv4. Pure.
+"""Voice packets as a tun or a link carries them: RTP (RFC 3550) in UDP in IPv4. Pure.
 
 A tun may carry several datagrams of one flow in one piece (UDP segmentation), with a header before
 each piece that says where to cut: linux/virtio_net.h.
@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 from orchestrator.voice.delays import Delays, delays_of
 
-__all__ = ["OFFLOAD", "Heard", "Packet", "packets_of", "stream_of"]
+__all__ = ["ETHERNET", "OFFLOAD", "Heard", "Packet", "packets_of", "stream_of"]
 
 OFFLOAD = struct.Struct("=BBHHHH")
 """Before each piece: flags, kind of segmentation, header, bytes of a segment, checksum."""
+ETHERNET = 14
+"""Bytes of a link's header; a tun has none."""
 SEGMENTED_UDP = 5
 UDP = 17
 UDP_HEADER = 8
@@ -38,22 +40,25 @@ class Packet:
 
 @dataclass(slots=True)
 class Heard:
-    """What one end's tun carried, when it was first seen there."""
+    """What one end's tun or link carried, when it was first seen there."""
 
+    link_header: int = 0
+    """Bytes before each IP packet: 0 on a tun, else ETHERNET."""
     at: dict[Packet, float] = field(default_factory=dict)
 
     def add(self, piece: bytes, now: float) -> None:
         """A piece with its header, and when it was there, in seconds."""
-        for packet in packets_of(piece):
+        for packet in packets_of(piece, self.link_header):
             self.at.setdefault(packet, now)
 
 
-def packets_of(piece: bytes) -> Iterator[Packet]:
+def packets_of(piece: bytes, link_header: int = 0) -> Iterator[Packet]:
     """The voice packets in a piece; none if it carries something else."""
-    if len(piece) < OFFLOAD.size + 20:
+    begin = OFFLOAD.size + link_header
+    if len(piece) < begin + 20:
         return
     _, kind, _, segment, _, _ = OFFLOAD.unpack_from(piece)
-    packet = memoryview(piece)[OFFLOAD.size :]
+    packet = memoryview(piece)[begin:]
     header = (packet[0] & 0x0F) * 4
     if packet[0] >> 4 != 4 or packet[9] != UDP or len(packet) < header + UDP_HEADER:
         return

@@ -25,6 +25,8 @@ tests:
 """
 SHORT = "Four grey horses wait in front of the gate."
 LOSS = "table inet lossy { chain in { type filter hook input priority 0; %s; }; }"
+LOKINET_PORT = 1090
+"""Of every router."""
 DROP = "iifname eth0 meta l4proto udp numgen inc mod 20 == 0 drop"
 
 
@@ -72,6 +74,18 @@ def test_a_call_by_name_is_heard_at_both_ends(network: Network) -> None:
 def test_a_call_to_an_address_in_pcmu_is_heard(network: Network) -> None:
     (call,) = results(network, f"codec: pcmu, says: {SHORT}, answers: {SHORT}", within="20s")
     assert call["held"], call["seen"]
+
+
+@pytest.mark.netns
+def test_a_call_to_the_address_on_the_underlay_needs_no_lokinet(network: Network) -> None:
+    rows = {row["node"]: row["underlay"] for row in network.programs()}
+    made = network.run_beside("alice", "nft", LOSS % f"udp sport {LOKINET_PORT} drop")
+    assert made.returncode == 0, made.stderr
+    words = f"says: {SHORT}, answers: {SHORT}"
+    bare, overlay = results(network, f"name: {rows['bob']}, {words}", f"name: bob.loki, {words}")
+    network.run_beside("alice", "nft", "delete table inet lossy")
+    assert bare["held"], bare["seen"]
+    assert not overlay["held"]
 
 
 @pytest.mark.netns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -66,15 +67,35 @@ def test_every_key_says_what_it_means() -> None:
 
 
 def test_every_command_and_option_says_what_it_is() -> None:
-    commands = new_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    commands = commands_of(new_parser())
     silent = [
         (name, action.dest)
-        for name, command in commands.items()  # type: ignore[union-attr]
+        for name, command in commands.items()
         for action in command._actions
         if not action.help and action.dest != "argv"
     ]
     assert silent == []
-    assert all(command.description for command in commands.values())  # type: ignore[union-attr]
+    assert all(command.description for command in commands.values())
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    assert parser._subparsers is not None
+    (action,) = parser._subparsers._group_actions
+    assert isinstance(action.choices, dict)
+    return action.choices
+
+
+def test_one_command_alone_is_what_it_is_among_all() -> None:
+    for name, command in commands_of(new_parser()).items():
+        alone = commands_of(new_parser(name))
+        assert list(alone) == [name]
+        assert alone[name].format_help() == command.format_help()
+
+
+def test_a_word_that_is_no_command_is_told_all_of_them() -> None:
+    for word in ("ups", "--version"):
+        assert new_parser(word).format_help() == new_parser().format_help()
+        assert commands_of(new_parser(word)).keys() == commands_of(new_parser()).keys()
 
 
 @pytest.mark.parametrize("path", sorted(BUNDLED.glob("*.yaml")), ids=lambda path: path.stem)

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from orchestrator.voice.rtp import Heard, Packet, packets_of, stream_of
+from orchestrator.voice.rtp import ETHERNET, Heard, Packet, packets_of, stream_of
 
 ALICE, BOB = 0xA11CE, 0xB0B
 
@@ -22,6 +22,15 @@ def piece(payload: bytes, segment: int = 0, protocol: int = 17, version: int = 4
 
 def test_a_datagram_is_one_packet() -> None:
     assert list(packets_of(piece(voice(ALICE, 7)))) == [Packet(ALICE, 7)]
+
+
+def test_on_a_link_it_lies_behind_the_links_header() -> None:
+    tunnelled = piece(voice(ALICE, 7))
+    linked = tunnelled[:10] + bytes(12) + b"\x08\x00" + tunnelled[10:]
+    heard = Heard(ETHERNET)
+    heard.add(linked, 1.0)
+    heard.add(linked[:43], 2.0)
+    assert heard.at == {Packet(ALICE, 7): 1.0}
 
 
 def test_several_in_one_piece_are_cut_where_its_header_says() -> None:
