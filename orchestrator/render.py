@@ -6,6 +6,7 @@ The ini files hold Lokinet's own keys.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.applications import MumbleApp, NginxApp
@@ -68,38 +69,59 @@ def render(
         one_id: only one user id is mapped, so that daemons cannot drop privileges.
         image_of: where programs come from, if not from this machine.
     """
-    nodes = members(topology)
-    routers = [node for node in nodes if isinstance(node.group, RouterGroup)]
-    seeds = [node.name for node in routers[: topology.seeds]]
-    chain = next((node for node in nodes if isinstance(node.group, ChainGroup)), None)
-    servers = servers_of(topology)
+    cast = _cast(topology)
 
     def made(node: Member) -> NodeSpec:
         match node.group:
             case ChainGroup() as group:
                 return chain_node(topology, node, group, places, python)
             case ServerGroup() as group:
-                return server_node(node, group, servers, places, one_id)
+                return server_node(node, group, cast.servers, places, one_id)
             case _:
-                return _node(topology, node, seeds, places, python, one_id)
+                return _node(topology, node, cast, places, python, one_id)
 
     return Desired(
         name=places.name,
         prefix_length=PREFIX_LENGTH,
-        nodes=tuple(in_images(made(node), node, image_of) for node in nodes),
+        nodes=tuple(in_images(made(node), node, image_of) for node in cast.nodes),
         nursery=nursery_argv(python),
-        registry=registry_of(topology, chain.name, nodes, places) if chain else None,
+        registry=registry_of(topology, cast.chain.name, cast.nodes, places) if cast.chain else None,
+    )
+
+
+@dataclass(slots=True)
+class _Cast:
+    """Who is what in a topology, looked up once for all of its nodes."""
+
+    nodes: tuple[Member, ...]
+    routers: list[str]
+    seeds: list[str]
+    """The first routers, whom the others start from."""
+    servers: list[Member]
+    """Who is on the clearnet alone."""
+    chain: Member | None
+
+
+def _cast(topology: Topology) -> _Cast:
+    nodes = members(topology)
+    routers = [node.name for node in nodes if isinstance(node.group, RouterGroup)]
+    return _Cast(
+        nodes=nodes,
+        routers=routers,
+        seeds=routers[: topology.seeds],
+        servers=[node for node in nodes if isinstance(node.group, ServerGroup)],
+        chain=next((node for node in nodes if isinstance(node.group, ChainGroup)), None),
     )
 
 
 def _node(
-    topology: Topology, node: Member, seeds: list[str], places: Places, python: str, one_id: bool
+    topology: Topology, node: Member, cast: _Cast, places: Places, python: str, one_id: bool
 ) -> NodeSpec:
     directory = places.node(node.name)
-    ini = _ini(_sections(topology, node, seeds, places))
+    ini = _ini(_sections(topology, node, cast, places))
     files = {"lokinet.ini": ini}
     if isinstance(node.group, ExitGroup):
-        files |= country_file(node.group, servers_of(topology))
+        files |= country_file(node.group, cast.servers)
     config = str(directory / "lokinet.ini")
     processes = [
         ProcessSpec(
@@ -149,16 +171,11 @@ def _node(
         fingerprint=fingerprint(made_of),
         key=_key(topology, node, directory),
         tun=getattr(node.group, "tun", True),
-        reads=tuple(str(path) for path in _contacts(topology, node.name, seeds, places)),
-        is_asked=node.name in seeds,
+        reads=tuple(str(path) for path in _contacts(cast, node.name, places)),
+        is_asked=node.name in cast.seeds,
         clearnet=node.clearnet,
         rules=rules,
     )
-
-
-def servers_of(topology: Topology) -> list[Member]:
-    """Who is on the clearnet alone."""
-    return [node for node in members(topology) if isinstance(node.group, ServerGroup)]
 
 
 def nursery_argv(python: str) -> tuple[str, ...]:
@@ -176,9 +193,7 @@ def _key(topology: Topology, node: Member, directory: Path) -> KeyRequest | None
     return None
 
 
-def _sections(
-    topology: Topology, node: Member, seeds: list[str], places: Places
-) -> dict[str, Section]:
+def _sections(topology: Topology, node: Member, cast: _Cast, places: Places) -> dict[str, Section]:
     group = node.group
     is_router = isinstance(group, RouterGroup)
     sections: dict[str, Section] = {
@@ -201,27 +216,27 @@ def _sections(
     if isinstance(group, RouterGroup):
         sections["router"].append(("nickname", node.name))
         sections["network"].append(("type", "tun" if group.tun else "null"))
-        sections["lokid"] = lokid_section(topology)
+        sections["lokid"] = lokid_section(cast.chain)
     elif not isinstance(group, ChainGroup | ServerGroup):
         sections["network"] += _path_owner(topology, group, places.node(node.name))
     if isinstance(group, ExitGroup):
         sections["network"] += exit_keys(group)
         sections["exit"] = exit_section(
-            group, topology.clearnet, servers_of(topology), places.node(node.name)
+            group, topology.clearnet, cast.servers, places.node(node.name)
         )
     elif isinstance(group, ClientGroup):
         sections["network"] += client_exits(group)
         sections["dns"] = [
             ("bind", f"{RESOLVER}:53"),
-            ("upstream", upstream_of(servers_of(topology))),
+            ("upstream", upstream_of(cast.servers)),
         ]
     # IP only: a loopback or wildcard address would be refused, and port 0 cannot be advertised
     link = ("inbound", f"{node.address}:{LINK_PORT}") if is_router else ("outbound", node.address)
     sections["bind"] = [link]
-    if node.name == seeds[0]:
+    if node.name == cast.seeds[0]:
         sections["bootstrap"].append(("seed-node", True))
     sections["bootstrap"] += [
-        ("add-node", str(path)) for path in _contacts(topology, node.name, seeds, places)
+        ("add-node", str(path)) for path in _contacts(cast, node.name, places)
     ]
     own = {} if isinstance(group, ChainGroup | ServerGroup) else group.private_network
     parameters = {**topology.private_network, **own}
@@ -230,15 +245,14 @@ def _sections(
     return sections
 
 
-def _contacts(topology: Topology, node: str, seeds: list[str], places: Places) -> list[Path]:
-    return [places.node(router) / "self.signed" for router in _start_from(topology, node, seeds)]
+def _contacts(cast: _Cast, node: str, places: Places) -> list[Path]:
+    return [places.node(router) / "self.signed" for router in _start_from(cast, node)]
 
 
-def _start_from(topology: Topology, node: str, seeds: list[str]) -> list[str]:
+def _start_from(cast: _Cast, node: str) -> list[str]:
     """The routers a node asks first: the seeds; for a lone seed, whom it asks after a restart."""
-    routers = [member.name for member in members(topology) if member.group.role == "router"]
-    others = [seed for seed in seeds if seed != node]
-    return others or [router for router in routers if router != node][:1]
+    others = [seed for seed in cast.seeds if seed != node]
+    return others or [router for router in cast.routers if router != node][:1]
 
 
 def _path_owner(

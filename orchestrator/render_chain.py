@@ -10,7 +10,7 @@ from orchestrator.fingerprints import fingerprint
 from orchestrator.groups import ChainGroup, ExitGroup, RouterGroup, ServiceGroup
 from orchestrator.ops import CHAIN_PROCESS, NodeSpec, ProcessSpec
 from orchestrator.registry import Identity, NameSpec, Registry
-from orchestrator.topology import Member, Topology, members
+from orchestrator.topology import Member, Topology
 
 __all__ = ["chain_node", "lokid_section", "registry_of"]
 
@@ -51,12 +51,11 @@ def chain_node(
     )
 
 
-def lokid_section(topology: Topology) -> list[tuple[str, str | int | float | bool]]:
+def lokid_section(chain: Member | None) -> list[tuple[str, str | int | float | bool]]:
     """Where a router finds its chain, if there is one."""
-    for node in members(topology):
-        if isinstance(node.group, ChainGroup):
-            return [("enabled", True), ("rpc", f"http://{node.address}:{RPC_PORT}")]
-    return [("enabled", False)]
+    if chain is None:
+        return [("enabled", False)]
+    return [("enabled", True), ("rpc", f"http://{chain.address}:{RPC_PORT}")]
 
 
 def registry_of(

@@ -53,14 +53,14 @@ class Questions:
         connection: _Connection | None = getattr(self._own, "connection", None)
         if connection is not None and connection.sock is not None:
             try:
-                return _answered(connection, "GET", url)
+                return _read(*_answered(connection, "GET", url))
             except BROKEN:
                 connection.close()
-        return self._anew("GET", url)
+        return _read(*self._anew("GET", url))
 
     def tell(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         """Status and answer of a `POST`."""
-        return self._anew("POST", f"{self.prefix()}{path}", json.dumps(body).encode())
+        return _read(*self._anew("POST", f"{self.prefix()}{path}", json.dumps(body).encode()))
 
     def close(self) -> None:
         """Hang up, for all threads."""
@@ -72,13 +72,18 @@ class Questions:
     def prefix(self) -> str:
         """Of paths: the newest version the engine speaks, as what is asked here is in all."""
         if not self._version:
-            status, found = self._anew("GET", "/version")
-            if status != OK or "ApiVersion" not in found:
-                raise http.client.HTTPException(f"GET /version was answered with {status}")
-            self._version = f"/v{found['ApiVersion']}"
+            # for /version the engine runs other programs, which takes it ten times as long
+            response, _ = self._anew("GET", "/_ping")
+            version = response.getheader("Api-Version")
+            if response.status != OK or version is None:
+                words = f"GET /_ping was answered with {response.status}, version {version}"
+                raise http.client.HTTPException(words)
+            self._version = f"/v{version}"
         return self._version
 
-    def _anew(self, method: str, url: str, body: bytes | None = None) -> tuple[int, Any]:
+    def _anew(
+        self, method: str, url: str, body: bytes | None = None
+    ) -> tuple[http.client.HTTPResponse, bytes]:
         connection: _Connection | None = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = _Connection(self._path, self._timeout_s)
@@ -93,11 +98,14 @@ class Questions:
 
 def _answered(
     connection: _Connection, method: str, url: str, body: bytes | None = None
-) -> tuple[int, Any]:
+) -> tuple[http.client.HTTPResponse, bytes]:
     headers = {"Content-Type": "application/json"} if body is not None else {}
     connection.request(method, url, body, headers)
     response = connection.getresponse()
-    text = response.read()
+    return response, response.read()
+
+
+def _read(response: http.client.HTTPResponse, text: bytes) -> tuple[int, Any]:
     try:
         return response.status, json.loads(text)
     except ValueError:

@@ -25,6 +25,8 @@ class Listener:
     server: socket.socket
     answers: dict[str, tuple[int, object]]
     hang_up: bool = False
+    version: str = "1.99"
+    """Of the API, in a header of each answer."""
     requests: list[str] = field(default_factory=list)
     connections: int = 0
 
@@ -52,8 +54,9 @@ class Listener:
                 path = urlsplit(target).path
                 status, answer = self.answers.get(f"{method} {path}") or self.answers[path]
                 body = json.dumps(answer).encode()
-                head = f"HTTP/1.1 {status} So\r\nContent-Length: {len(body)}\r\n\r\n"
-                channel.sendall(head.encode() + body)
+                head = f"HTTP/1.1 {status} So\r\nContent-Length: {len(body)}\r\n"
+                head += f"Api-Version: {self.version}\r\n" if self.version else ""
+                channel.sendall(f"{head}\r\n".encode() + body)
                 if self.hang_up:
                     break
 
@@ -65,7 +68,7 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listen
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        found = Listener(server, {"/version": (200, {"ApiVersion": "1.99"})})
+        found = Listener(server, {"/_ping": (200, "OK")})
         thread = threading.Thread(target=found.serve, daemon=True)
         thread.start()
         yield found
@@ -81,7 +84,7 @@ def test_the_newest_version_is_asked_on_one_connection(listener: Listener) -> No
     engine.close()
     assert listener.connections <= 2  # one for the version
     assert [request.split("?")[0] for request in listener.requests] == [
-        "GET /version",
+        "GET /_ping",
         *["GET /v1.99/networks"] * 3,
     ]
     query = parse_qs(urlsplit(listener.requests[-1]).query)
@@ -132,7 +135,7 @@ def test_a_network_the_engine_thinks_in_use_is_told_with_the_fix(
 
 
 def test_what_is_no_engine_is_told_as_none(listener: Listener) -> None:
-    listener.answers["/version"] = (200, {"hello": "world"})
+    listener.version = ""
     engine = Engine()
     with pytest.raises(EngineAway, match="no engine answers"):
         engine.networks()
