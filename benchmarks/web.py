@@ -68,7 +68,7 @@ def _figures() -> Iterator[Figure]:
         "page-load_ms": ("a page in Chromium", "ms", ""),
         "page-websocket_ms": ("… echo of a WebSocket", "ms", ""),
         "page-frames_dropped": ("… frames of its film dropped", "", "0"),
-        "film-start_s": ("film, 10 s: first picture", "s", ""),
+        "film-start_s": ("film: first picture", "s", ""),
         "film-stalled_s": ("… stood still for", "s", "0"),
         "film-frames": ("… pictures decoded, of 250", "", ""),
     }
