@@ -16,7 +16,7 @@ from orchestrator.checklist_media import VoipSipCheck
 from orchestrator.checks.needs import missing_needs
 from orchestrator.checks.network import Network
 from orchestrator.checks.verdict import Verdict, failed, held
-from orchestrator.checks.wiretap import LINK
+from orchestrator.checks.wiretap import ETHERNET, LINK
 from orchestrator.errors import CheckFailed
 from orchestrator.voice import emodel
 
@@ -183,7 +183,7 @@ def _talk(
     """Make the call; what its two ends know of it."""
     from orchestrator.voice.baresip import Phone
     from orchestrator.voice.calling import End, call, tap
-    from orchestrator.voice.rtp import ETHERNET, Heard
+    from orchestrator.voice.rtp import Heard
     from orchestrator.voice.speech import spoken
 
     folder = Path(things.enter_context(tempfile.TemporaryDirectory(prefix="call-")))

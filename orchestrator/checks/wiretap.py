@@ -14,13 +14,14 @@ from ipaddress import IPv4Address
 
 from orchestrator.checks.network import Network
 
-__all__ = ["Datagram", "Wiretap", "datagrams_of"]
+__all__ = ["ETHERNET", "LINK", "Datagram", "Wiretap", "datagrams_of"]
 
 ETH_P_ALL = 0x0003
 """With any other only what comes is seen, not what goes."""
 LINK = "eth0"
 """Of every node to the others."""
 ETHERNET = 14
+"""Bytes of its header before each packet; a tun has none."""
 IPV4 = 4
 SOL_PACKET = 263
 PACKET_STATISTICS = 6

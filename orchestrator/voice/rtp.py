@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 
 from orchestrator.voice.delays import Delays, delays_of
 
-__all__ = ["ETHERNET", "OFFLOAD", "Heard", "Packet", "packets_of", "stream_of"]
+__all__ = ["OFFLOAD", "Heard", "Packet", "packets_of", "stream_of"]
 
 OFFLOAD = struct.Struct("=BBHHHH")
 """Before each piece: flags, kind of segmentation, header, bytes of a segment, checksum."""
-ETHERNET = 14
-"""Bytes of a link's header; a tun has none."""
 SEGMENTED_UDP = 5
 UDP = 17
 UDP_HEADER = 8
@@ -43,7 +41,7 @@ class Heard:
     """What one end's tun or link carried, when it was first seen there."""
 
     link_header: int = 0
-    """Bytes before each IP packet: 0 on a tun, else ETHERNET."""
+    """Bytes before each IP packet: none on a tun."""
     at: dict[Packet, float] = field(default_factory=dict)
 
     def add(self, piece: bytes, now: float) -> None:

@@ -63,6 +63,16 @@ def test_a_start_after_a_killed_engine_takes_back_what_it_left_and_starts(place:
     assert place.processes() == []
 
 
+def test_networks_made_before_a_stop_are_there_after_the_next_start(place: Place) -> None:
+    place.started()
+    number = place.output("docker", "network", "create", "one").strip()
+    assert place.engine("stop").returncode == 0
+    place.started()
+    listed = place.output("docker", "network", "ls", "--quiet", "--no-trunc")
+    assert number in listed.split()
+    assert place.engine("stop").returncode == 0
+
+
 def test_an_engine_that_answers_is_left_alone(place: Place) -> None:
     pid = place.started()
     elsewhere = {

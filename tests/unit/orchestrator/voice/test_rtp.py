@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from orchestrator.voice.rtp import ETHERNET, Heard, Packet, packets_of, stream_of
+from orchestrator.checks.wiretap import ETHERNET
+from orchestrator.voice.rtp import Heard, Packet, packets_of, stream_of
 
 ALICE, BOB = 0xA11CE, 0xB0B
 
