@@ -113,13 +113,22 @@ def _make(ip: str, request: NodeRequest, keep: Sequence[str]) -> None:
     lines = ["link set lo up"]
     for number, (address, port, _) in enumerate(request.legs):
         lines += [
-            f"link add eth{number} type veth peer name {port} netns 1",  # 1 is the world
+            # 1 is the world
+            f"link add eth{number} address {_hardware(address)} type veth peer name {port} netns 1",
             f"addr add {address} brd + dev eth{number}",
         ]
     ip_batch(ip, lines)
     for number in range(len(request.legs)):
         write_sysctl(f"net/ipv6/conf/eth{number}/disable_ipv6", "1")  # both are IPv4 only
     ip_batch(ip, [f"link set eth{number} up" for number in range(len(request.legs))])
+
+
+def _hardware(address: str) -> str:
+    """The Ethernet address for `IP/bits`: others keep their neighbour entry of a node made anew.
+
+    Locally administered, and as container engines make them: 02:42, then the IPv4 address.
+    """
+    return "02:42:" + ":".join(f"{int(part):02x}" for part in address.split("/")[0].split("."))
 
 
 def write_sysctl(name: str, value: str) -> None:
