@@ -42,7 +42,12 @@ class Outcome(Enum):
     DENIED = auto()
     """The holder has none, or an older one than we have seen."""
     FAILED = auto()
-    """No word of the holder: refused, unreachable, an answer that is not valid, a lost path."""
+    """No word of the holder: refused, unreachable, an answer that is not valid."""
+    LOST = auto()
+    """The path is gone, and the question with it; it does not count."""
+
+
+_NO_WORD: Final = (Outcome.FAILED, Outcome.LOST)
 
 
 class Verdict(Enum):
@@ -104,7 +109,7 @@ class Inquiry(Generic[PathT, IntrosetT]):
 
     def next_question(self, paths: Sequence[PathT], now: Micros) -> Next[PathT] | None:
         """What to ask now over one of these ready paths; None: nothing."""
-        if self.best is not None or not paths or len(self.questions) >= MOST_QUESTIONS:
+        if self.best is not None or not paths or self._counted() >= MOST_QUESTIONS:
             return None
         used = {question.path for question in self.questions}
         unused = [path for path in paths if path not in used]
@@ -134,7 +139,7 @@ class Inquiry(Generic[PathT, IntrosetT]):
             heard_enough = len({one.path for one in denials}) > 1
             if heard_enough or now >= self.started + SECOND_PATH_WAIT:
                 return Verdict.NOT_FOUND
-        is_exhausted = len(self.questions) >= MOST_QUESTIONS and all(
+        is_exhausted = self._counted() >= MOST_QUESTIONS and all(
             one.outcome is not None for one in self.questions
         )
         if now < self.ends and not is_exhausted:
@@ -151,11 +156,14 @@ class Inquiry(Generic[PathT, IntrosetT]):
         for question in self.questions:
             if question.outcome is None:
                 instants.append(question.asked + HEDGE)
-            elif question.outcome is Outcome.FAILED:
+            elif question.outcome in _NO_WORD:
                 instants.append(question.again_at)
         return min(
             (instant for instant in instants if after < instant < self.ends), default=self.ends
         )
+
+    def _counted(self) -> int:
+        return sum(one.outcome is not Outcome.LOST for one in self.questions)
 
     def _awaited(self, now: Micros) -> list[Question[PathT]]:
         return [one for one in self.questions if one.outcome is None and now < one.asked + HEDGE]
@@ -164,4 +172,4 @@ class Inquiry(Generic[PathT, IntrosetT]):
 def _may_repeat(question: Question[PathT], now: Micros) -> bool:
     if question.outcome is None:
         return now >= question.asked + HEDGE
-    return question.outcome is Outcome.FAILED and now >= question.again_at
+    return question.outcome in _NO_WORD and now >= question.again_at

@@ -3,7 +3,8 @@
 1. `look_up` asks two of the four orders, over two ready paths if there are two. With one path
    both go over it, and a third order over the second path as soon as there is one.
 2. An order that failed, or is silent for a second, is joined by another order over another path:
-   first those not asked yet, then those that failed. Eight questions at most.
+   first those not asked yet, then those that failed. Eight questions at most, but for those that
+   were lost with their path: when routers die together, paths do one after the other.
 3. A valid answer is taken a moment later, or when no other is awaited; the newest of several. One
    is enough, because it is signed. Nothing older than what was ever seen of the address counts.
 4. Not found: all four orders said so, heard over two paths if a second one came up in time.
@@ -141,7 +142,7 @@ class Lookups(Generic[PathT, IntrosetT]):
         self._paths = tuple(paths)
         for request, (_, question) in list(self._awaited.items()):
             if question.path not in self._paths:
-                self._settle(request, Outcome.FAILED, again_at=now)
+                self._settle(request, Outcome.LOST, again_at=now)
         return self.tick(now)
 
     def answered(
