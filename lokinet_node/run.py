@@ -1,10 +1,11 @@
 """Where the core meets sockets, tun and clock: one process, one event loop, one node.
 
 Reading is done in bounded turns, so that no source starves another: up to TURNS bursts of the
-wire, then as many reads of the tun, then what is due. The node's own deadline is asked for at most
-every RECHECK while packets flow, for asking after each burst would cost more than the burst; after
-a lone packet at once, for waking up again would cost more than asking. Socket and tun are served
-inside the selector (drivers/selector.py); everything else is asyncio's.
+wire, then as many reads of the tun, then what is due. The node's own deadline, which packets may
+have moved, is asked for every RECHECK while they flow, and in a gap of QUIET if there is one:
+whoever was just sent something may wait for this very processor, so asking at once would make each
+hop of a path slower. Socket and tun are served inside the selector (drivers/selector.py);
+everything else is asyncio's.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lokinet_node.drivers.clock import start_clock
 from lokinet_node.drivers.keyfiles import read_contacts
 from lokinet_node.drivers.log import Log
 from lokinet_node.drivers.selector import BurstSelector
+from lokinet_node.drivers.slices import ask_for_short_slices
 from lokinet_node.drivers.udp import UdpSocket, source_towards
 from lokinet_node.node.config import Role
 from lokinet_node.node.config_parts import ANY_ADDRESS
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 TURNS: Final = 16
 """Bursts taken from one source before another gets its turn."""
+QUIET: Final[Micros] = 2 * MILLISECOND
+"""Without a packet for so long nobody is in a hurry."""
 RECHECK: Final[Micros] = 20 * MILLISECOND
 NEVER: Final[Micros] = 1 << 62
 TUN_READ: Final = 1 << 16
@@ -49,6 +53,7 @@ def run(config: Config) -> int:
     log = Log(config.log.level, config.log.file, config.log.form)
     for warning in config.warnings:
         log.warn("config.ignored", what=str(warning))
+    ask_for_short_slices()
     try:
         process = _Process(config, log)
         make_loop = partial(asyncio.SelectorEventLoop, process.selector)
@@ -79,6 +84,8 @@ class _Process:
         self._due: Micros = NEVER
         self._looked: Micros = 0
         """When the node was asked for its deadline last."""
+        self._stirred: Micros | None = None
+        """When the first packet came after that."""
         self._stop = asyncio.Event()
         self._failure: OperatorError | None = None
 
@@ -161,13 +168,14 @@ class _Process:
 
     def _after(self) -> bool:
         """Pass hints and effects on; have the deadline looked at soon. True: asyncio has work."""
-        hints = self._udp.take_hints()
-        if hints:
-            now = self._now()
-            for address in hints:
-                self._node.hint(address, now)
+        hints, now = self._udp.take_hints(), self._now()
+        for address in hints:
+            self._node.hint(address, now)
         has_effects = self._wiring.handle_effects()
-        self._due = min(self._due, self._looked + RECHECK)
+        if self._stirred is None:
+            self._stirred = now
+        soon = max(min(self._due, self._looked + RECHECK), now + QUIET)
+        self._due = min(soon, self._stirred + RECHECK)
         return has_effects
 
     def _turn(self) -> float:
@@ -175,11 +183,14 @@ class _Process:
         now = self._now()
         if now >= self._due:
             self._looked = now
+            self._stirred = None
             has_effects = False
-            if self._node.deadline() <= now:
+            due = self._node.deadline()
+            if due <= now:
                 self._node.tick(now)
                 has_effects = self._wiring.handle_effects()
-            self._due = max(self._node.deadline(), now + MILLISECOND)
+                due = self._node.deadline()
+            self._due = max(due, now + MILLISECOND)
             if has_effects:
                 return 0
         return (self._due - now) / SECOND

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lokinet_node.base.ids import short
 from lokinet_node.flow.channel import Channel
 from lokinet_node.link.liveness import SIGN_OF_LIFE, Liveness
+from lokinet_node.link.timers import SLACK
 from lokinet_node.wire.channel import LINK_CAPACITY
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Link:
     pings: dict[bytes, Micros] = field(default_factory=dict)
     """Tokens out, and when they left."""
     wakes_at: Micros | None = None
-    """When the room looks at this link next."""
+    """When the room looks at this link at the latest."""
 
     def __repr__(self) -> str:
         """Who and where, and whether it is up; no ids that could tie captures together."""
@@ -101,22 +102,28 @@ class Link:
             return False
         return keypair.is_worn or now >= self._rekey_at(keypair, timing)
 
-    def deadline(self, timing: Timing) -> Micros:
-        """When there is something to do for this link."""
+    def deadline(self, timing: Timing) -> tuple[Micros, Micros]:
+        """When there is something to do for this link at the latest, and how much earlier."""
         attempt = self.attempt
         times = []
         if attempt is not None:
             times += [when for when in (attempt.next_at, attempt.give_up_at) if when is not None]
-        if self.current is not None:
-            times += [self.current.expires, self.liveness.deadline()]
-            if attempt is None and self.current.ends.initiated:
-                times.append(self._rekey_at(self.current, timing))
-            channel = self.channel.deadline()
-            if channel is not None:
-                times.append(channel)
-            if self.silent_since is not None:
-                times.append(self.silent_since + SIGN_OF_LIFE)
-        return min(times)
+        keypair = self.current
+        if keypair is None:
+            return min(times), 0
+        times.append(keypair.expires)
+        if attempt is None and keypair.ends.initiated:
+            times.append(self._rekey_at(keypair, timing))
+        channel = self.channel.deadline()
+        if channel is not None:
+            times.append(channel)
+        can_wait: list[Micros] = []
+        (times if self.liveness.is_asking else can_wait).append(self.liveness.deadline())
+        if self.silent_since is not None:
+            can_wait.append(self.silent_since + SIGN_OF_LIFE)
+        exact = min(times)
+        latest = min(can_wait, default=exact) + SLACK
+        return (exact, 0) if exact <= latest else (latest, SLACK)
 
     @staticmethod
     def _rekey_at(keypair: Keypair, timing: Timing) -> Micros:

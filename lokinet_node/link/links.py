@@ -32,7 +32,7 @@ from lokinet_node.link.link import Address as Address
 from lokinet_node.link.link import Link as Link
 from lokinet_node.link.liveness import SIGN_OF_LIFE
 from lokinet_node.link.table import Table
-from lokinet_node.link.timers import Timers
+from lokinet_node.link.timers import SLACK, Timers
 from lokinet_node.wire.link import CELL_HEADS as DATAGRAM_HEADS
 from lokinet_node.wire.link import CELL_WORD, Role
 
@@ -147,7 +147,7 @@ class Links:
         if controls < count:
             if link.silent_since is None:
                 link.silent_since = now
-                self._timers.arm(link, now + SIGN_OF_LIFE)
+                self._timers.arm(link, now + SIGN_OF_LIFE + SLACK, SLACK)
             self._deliver(link, cells, path_ids, counters, count, now)
         if link.channel.is_waiting:
             link.liveness.sent(now)  # what came was not the answer to that
@@ -162,7 +162,7 @@ class Links:
             liveness = link.liveness
             if liveness.unanswered_since is None:
                 liveness.sent(now)
-                self._timers.arm(link, liveness.deadline())
+                self._timers.arm(link, liveness.deadline() + SLACK, SLACK)
 
     def _send(self, link: Link, cells: Cells, first: int, count: int, now: Micros) -> bool:
         keypair = link.current
@@ -279,7 +279,7 @@ class Links:
         """Send what is due on a link and note when to look at it next."""
         if self._is_alive(link):
             self._control.flush(link, now)
-            self._timers.arm(link, link.deadline(self._timing))
+            self._timers.arm(link, *link.deadline(self._timing))
 
     def _is_alive(self, link: Link) -> bool:
         return self.by_key.get(link.key) is link

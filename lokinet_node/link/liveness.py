@@ -66,6 +66,11 @@ class Liveness:
         self._excused = False
         self._hinted_at: Micros = 0
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether pings are out; nothing valid came since."""
+        return self._round > 0
+
     def sent(self, now: Micros) -> None:
         """Something left that wants an answer or carries data."""
         if self.unanswered_since is None:

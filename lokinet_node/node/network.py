@@ -216,7 +216,9 @@ class Network:
     def tick(self, now: Micros) -> None:
         """Keep enough links; ask for contacts again; forget expired ones."""
         self.links.tick(now)
-        self._tell(now)
+        news = self._gossip.deadline()
+        if news is not None and news <= now:
+            self._tell(now)
         if now < self._ask_at:
             return
         self.book.expire(now)
@@ -258,10 +260,10 @@ class Network:
 
     def deadline(self) -> Micros:
         """When `tick` has something to do."""
-        times = [self._ask_at]
+        due = self._ask_at
         links, news = self.links.deadline(), self._gossip.deadline()
-        if links is not None:
-            times.append(links)
-        if news is not None and self.linked_routers():
-            times.append(news)
-        return min(times)
+        if links is not None and links < due:
+            due = links
+        if news is not None and news < due and self.linked_routers():
+            due = news
+        return due

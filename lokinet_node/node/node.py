@@ -170,5 +170,5 @@ class Node:
 
     def deadline(self) -> Micros:
         """When to call `tick` at the latest."""
-        due = self.role.deadline()
-        return self.network.deadline() if due is None else min(due, self.network.deadline())
+        role, network = self.role.deadline(), self.network.deadline()
+        return network if role is None or network < role else role

@@ -322,10 +322,13 @@ class RouterRole:
 
     def deadline(self) -> Micros:
         """When `tick` has something to do."""
-        times = [self.contact.deadline()]
-        times += [pending.until for pending in self._pending.values()]
-        dues = (self.transit.deadline(), self.names.deadline())
-        return min(times + [due for due in dues if due is not None])
+        due = self.contact.deadline()
+        for when in (self.transit.deadline(), self.names.deadline()):
+            if when is not None and when < due:
+                due = when
+        for pending in self._pending.values():
+            due = min(due, pending.until)
+        return due
 
 
 __all__ = ["ContactSigned", "RouterKeys", "RouterRole", "TrafficHost"]
