@@ -144,9 +144,11 @@ class Session:
             print(row(figure, found[figure.key]), flush=True)
 
     def _progress(self, text: str) -> None:
-        """One line that the next one replaces, where somebody watches."""
+        """One line that the next one replaces, where somebody watches; else one after the other."""
         if sys.stderr.isatty():
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        elif text:
+            print(text, file=sys.stderr, flush=True)
 
     def text(self) -> str:
         """The JSON file."""

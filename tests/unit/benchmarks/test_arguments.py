@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import RUNS, main, parse
+from benchmarks.cli import RUNS, Session, main, parse
+from benchmarks.figures import Benchmark
+from benchmarks.machine import this_machine
 from benchmarks.registry import BENCHMARKS
 
 
@@ -54,3 +56,13 @@ def test_list_names_every_benchmark_and_measures_none(capsys: pytest.CaptureFixt
     assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [one.name for one in BENCHMARKS]
+
+
+def test_each_run_is_told_where_errors_go_also_when_nobody_watches(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A benchmark may take minutes, and its figures come last."""
+    Session([Benchmark("nothing", "…", (), dict)], 2, this_machine()).run()
+    told = capsys.readouterr()
+    assert told.err.splitlines() == ["nothing: run 1 of 2 …", "nothing: run 2 of 2 …"]
+    assert "run 1" not in told.out
