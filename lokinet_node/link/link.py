@@ -118,7 +118,11 @@ class Link:
         if channel is not None:
             times.append(channel)
         can_wait: list[Micros] = []
-        (times if self.liveness.is_asking else can_wait).append(self.liveness.deadline())
+        asks_at = self.liveness.deadline()
+        if self.liveness.is_asking:
+            times.append(asks_at)
+        else:
+            can_wait.append(asks_at)
         if self.silent_since is not None:
             can_wait.append(self.silent_since + SIGN_OF_LIFE)
         exact = min(times)

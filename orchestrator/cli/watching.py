@@ -18,6 +18,7 @@ from orchestrator.cli.output import print_json, print_table, tell
 from orchestrator.directories import Places
 from orchestrator.errors import EXIT_OK, CheckFailed
 from orchestrator.happenings import Happening, happenings
+from orchestrator.ops import NODE_PROCESS
 from orchestrator.usage import Load, Look, loads, look
 
 __all__ = ["events", "top"]
@@ -95,14 +96,32 @@ def events(arguments: argparse.Namespace) -> int:
 
 def _watch(backend: Backend, before: Census, deadline: float | None) -> Iterator[Happening]:
     while deadline is None or time.monotonic() < deadline:
-        _pause(LOOK_EVERY_S)
-        observed = backend.observe()
-        if not observed.exists:
+        after = _next(backend, before)
+        if after is not None and _may_be_ending(before, after):
+            after = _next(backend, before)
+        if after is None:
             yield Happening("", "network-down", "")
             return
-        after = take_census(backend, observed, before.names)
         yield from happenings(before, after)
         before = after
+
+
+def _next(backend: Backend, before: Census) -> Census | None:
+    """The next look; None when the network is gone."""
+    _pause(LOOK_EVERY_S)
+    observed = backend.observe()
+    return take_census(backend, observed, before.names) if observed.exists else None
+
+
+def _may_be_ending(before: Census, after: Census) -> bool:
+    """Whether somebody fell silent who ran when looked at: killed while asked, he has ended now."""
+    nodes = after.observed.nodes
+    return any(
+        process.exit_code is None
+        for name in after.errors.keys() - before.errors.keys()
+        for program, process in nodes[name].processes.items()
+        if program == NODE_PROCESS
+    )
 
 
 def _print_event(happening: Happening, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.backends.memory import MemoryBackend
 from orchestrator.census import take_census
+from orchestrator.cli import watching
 from orchestrator.happenings import happenings
 from orchestrator.ops import Observed
 from orchestrator.usage import Look, loads, look
@@ -130,3 +131,21 @@ def test_a_look_reads_the_machines_own_counters(monkeypatch: pytest.MonkeyPatch)
     assert seen.memory["r1"] > 1 << 20
     assert (seen.cpu_s["r2"], seen.memory["r2"]) == (0, 0)  # gone, or never there
     assert (seen.cells_in["r1"], seen.cells_out["r1"]) == (30, 60)
+
+
+def test_who_is_killed_while_asked_has_ended_before_he_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = census(monkeypatch)
+    shown = statuses()
+    del shown["r1"]
+    census(monkeypatch, shown)  # that is what everybody says from now on
+    seen = iter([observed(), observed(exit_code=-9), Observed()])
+    monkeypatch.setattr(MemoryBackend, "observe", lambda _: next(seen))
+    monkeypatch.setattr(watching, "LOOK_EVERY_S", 0)
+    told = watching._watch(MemoryBackend(), before, None)
+    assert [(each.node, each.kind) for each in told] == [
+        ("r1", "process-ended"),
+        ("r1", "silent"),
+        ("", "network-down"),
+    ]
