@@ -115,13 +115,9 @@ def _next(backend: Backend, before: Census) -> Census | None:
 
 def _may_be_ending(before: Census, after: Census) -> bool:
     """Whether somebody fell silent who ran when looked at: killed while asked, he has ended now."""
-    nodes = after.observed.nodes
-    return any(
-        process.exit_code is None
-        for name in after.errors.keys() - before.errors.keys()
-        for program, process in nodes[name].processes.items()
-        if program == NODE_PROCESS
-    )
+    silent = after.errors.keys() - before.errors.keys()
+    processes = (after.observed.nodes[name].processes.get(NODE_PROCESS) for name in silent)
+    return any(process is not None and process.exit_code is None for process in processes)
 
 
 def _print_event(happening: Happening, as_json: bool) -> None:
