@@ -28,19 +28,19 @@ CELL_BLOCKS: Final = CELL // 16
 COUNTER_LIMIT: Final = 1 << 48
 """Path counters are 48 bits (docs/wire.md, section 3)."""
 
-DATAGRAM_HEAD: Final = Struct("!IIQ")
-"""type and three zero bytes, receiver index, counter."""
 CELL_HEAD: Final = Struct("!QQ")
 """path id, counter."""
 
-DATAGRAM_HEADS: Final = tuple(Struct("!" + "IIQ1360x" * n) for n in range(ROWS + 1))
 CELL_HEADS: Final = tuple(Struct("!" + "QQ1328x" * n) for n in range(ROWS + 1))
 
 
 class Datagrams:
-    """Link datagrams at a stride of 1376 bytes; ``sealed[i]`` is ciphertext and tag of row i."""
+    """Link datagrams at a stride of 1376 bytes; ``sealed[i]`` is ciphertext and tag of row i.
 
-    __slots__ = ("buffer", "sealed", "view")
+    ``bursts[n]`` are the first n datagrams.
+    """
+
+    __slots__ = ("buffer", "bursts", "sealed", "view")
 
     def __init__(self) -> None:
         # One UDP read may be up to 65535 bytes; what does not fill a row is dropped.
@@ -49,10 +49,7 @@ class Datagrams:
         self.sealed = [
             self.view[i * DATAGRAM + LINK_HEADER : (i + 1) * DATAGRAM] for i in range(ROWS)
         ]
-
-    def span(self, first: int, count: int) -> memoryview:
-        """The bytes of ``count`` datagrams from row ``first``."""
-        return self.view[first * DATAGRAM : (first + count) * DATAGRAM]
+        self.bursts = [self.view[: n * DATAGRAM] for n in range(ROWS + 1)]
 
 
 class Cells:

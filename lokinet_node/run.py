@@ -1,11 +1,8 @@
 """Where the core meets sockets, tun and clock: one process, one event loop, one node.
 
 Reading is done in bounded turns, so that no source starves another: up to TURNS bursts of the
-wire, then as many reads of the tun, then what is due. The node's own deadline, which packets may
-have moved, is asked for every RECHECK while they flow, and in a gap of QUIET if there is one:
-whoever was just sent something may wait for this very processor, so asking at once would make each
-hop of a path slower. Socket and tun are served inside the selector (drivers/selector.py);
-everything else is asyncio's.
+wire, then as many reads of the tun, then what is due, as the agenda says. Socket and tun are served
+inside the selector (drivers/selector.py); everything else is asyncio's.
 """
 
 from __future__ import annotations
@@ -17,8 +14,9 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from lokinet_node.agenda import Agenda
 from lokinet_node.base.errors import OperatorError
-from lokinet_node.base.units import MILLISECOND, SECOND, Micros
+from lokinet_node.base.units import SECOND
 from lokinet_node.burst import Datagrams
 from lokinet_node.drivers.clock import start_clock
 from lokinet_node.drivers.keyfiles import read_contacts
@@ -38,10 +36,6 @@ if TYPE_CHECKING:
 
 TURNS: Final = 16
 """Bursts taken from one source before another gets its turn."""
-QUIET: Final[Micros] = 2 * MILLISECOND
-"""Without a packet for so long nobody is in a hurry."""
-RECHECK: Final[Micros] = 20 * MILLISECOND
-NEVER: Final[Micros] = 1 << 62
 TUN_READ: Final = 1 << 16
 
 
@@ -81,11 +75,11 @@ class _Process:
         self._datagrams = Datagrams()
         self._tun_buffer = bytearray(TUN_READ)
         self.selector = BurstSelector(self._turn)
-        self._due: Micros = NEVER
-        self._looked: Micros = 0
-        """When the node was asked for its deadline last."""
-        self._stirred: Micros | None = None
-        """When the first packet came after that."""
+        self._tun_alone = False
+        """Whether nothing lay behind the last first read of the tun."""
+        self._agenda = Agenda()
+        self._has_acted = False
+        """Whether anything was read, or done to the node, since the last turn."""
         self._stop = asyncio.Event()
         self._failure: OperatorError | None = None
 
@@ -111,8 +105,9 @@ class _Process:
                 self._serve(stack, wiring.tun.fileno(), self._from_tun)
             await wiring.serve(self._after, self._stop.set)
             self._log.info("node.started", role=self._config.role.name.lower())
-            self._due = 0
-            stack.callback(self._rest)
+            self._agenda.begin()
+            # Nothing is due any more then: the loop still turns while asyncio tidies up.
+            stack.callback(self._agenda.rest)
             await self._stop.wait()
             if self._failure is not None:
                 raise self._failure
@@ -125,10 +120,6 @@ class _Process:
     ) -> None:
         self.selector.serve(descriptor, reader)
         stack.callback(self.selector.forget, descriptor)
-
-    def _rest(self) -> None:
-        """Nothing is due any more: the loop still turns while asyncio tidies up."""
-        self._due = NEVER
 
     # --- readers
 
@@ -150,11 +141,14 @@ class _Process:
             return False
         now = self._now()
         try:
-            for _ in range(TURNS):
-                size = tun.read_into(buffer)
-                if not size:
-                    break
+            reads = 0
+            while reads < TURNS and (size := tun.read_into(buffer)):
                 node.from_tun(buffer, size, now)
+                reads += 1
+                if self._tun_alone:  # if the last one came alone, this goes on before we look
+                    self._tun_alone = False
+                    node.flush_tun(now)
+            self._tun_alone = reads == 1
         except OperatorError as error:
             # Somebody removed the device: nothing can be done without it.
             self.selector.forget(tun.fileno())
@@ -168,32 +162,28 @@ class _Process:
 
     def _after(self) -> bool:
         """Pass hints and effects on; have the deadline looked at soon. True: asyncio has work."""
-        hints, now = self._udp.take_hints(), self._now()
-        for address in hints:
-            self._node.hint(address, now)
-        has_effects = self._wiring.handle_effects()
-        if self._stirred is None:
-            self._stirred = now
-        soon = max(min(self._due, self._looked + RECHECK), now + QUIET)
-        self._due = min(soon, self._stirred + RECHECK)
-        return has_effects
+        self._has_acted = True
+        if self._udp.may_have_hints:
+            now = self._now()
+            for address in self._udp.take_hints():
+                self._node.hint(address, now)
+        return bool(self._node.effects) and self._wiring.handle_effects()
 
     def _turn(self) -> float:
         """Do what is due; seconds until there may be more, 0 when asyncio has work."""
-        now = self._now()
-        if now >= self._due:
-            self._looked = now
-            self._stirred = None
-            has_effects = False
+        agenda, now = self._agenda, self._now()
+        if self._has_acted:
+            self._has_acted = False
+            agenda.stir(now)
+        if now >= agenda.wakes_at:
             due = self._node.deadline()
             if due <= now:
                 self._node.tick(now)
-                has_effects = self._wiring.handle_effects()
                 due = self._node.deadline()
-            self._due = max(due, now + MILLISECOND)
-            if has_effects:
+            agenda.look(now, due)
+            if self._wiring.handle_effects():
                 return 0
-        return (self._due - now) / SECOND
+        return (agenda.wakes_at - now) / SECOND
 
 
 def _bind_address(config: Config) -> tuple[str, int]:

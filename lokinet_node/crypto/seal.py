@@ -67,27 +67,43 @@ class Seal:
         return [(mask ^ n).to_bytes(_NONCE_SIZE, "big") for n in range(counter, counter + count)]
 
     def seal_rows(
-        self, counter: int, rows: Sequence[memoryview], targets: Sequence[memoryview]
+        self,
+        counter: int,
+        rows: Sequence[memoryview],
+        first: int,
+        count: int,
+        targets: Sequence[memoryview],
+        at: int,
     ) -> None:
-        """Seal rows under consecutive counters that the caller has reserved.
+        """Seal rows first … first + count into targets at … under counters that are reserved.
 
-        Each target is a tag longer than its row; there may be more targets than rows.
+        Each target is a tag longer than its row.
         """
-        if len(rows) == 1:  # no set-up for a lone cell
-            self.encrypt_into(self.nonce(counter), rows[0], None, targets[0])
+        if count == 1:  # no set-up for a lone cell
+            nonce = (self.mask ^ counter).to_bytes(_NONCE_SIZE, "big")
+            self.encrypt_into(nonce, rows[first], None, targets[at])
             return
-        nonces = self.nonces(counter, len(rows))
-        deque(map(self.encrypt_into, nonces, rows, repeat(None), targets), maxlen=0)
+        nonces = self.nonces(counter, count)
+        end = first + count
+        deque(map(self.encrypt_into, nonces, rows[first:end], repeat(None), targets[at:]), maxlen=0)
 
     def open_rows(
-        self, counter: int, rows: Sequence[memoryview], targets: Sequence[memoryview]
+        self,
+        counter: int,
+        rows: Sequence[memoryview],
+        first: int,
+        count: int,
+        targets: Sequence[memoryview],
+        at: int,
     ) -> None:
-        """Open rows of consecutive counters; InvalidTag when any is bad: all targets are void."""
-        if len(rows) == 1:
-            self.decrypt_into(self.nonce(counter), rows[0], None, targets[0])
+        """The way back; InvalidTag when any row is bad: all targets are void."""
+        if count == 1:
+            nonce = (self.mask ^ counter).to_bytes(_NONCE_SIZE, "big")
+            self.decrypt_into(nonce, rows[first], None, targets[at])
             return
-        nonces = self.nonces(counter, len(rows))
-        deque(map(self.decrypt_into, nonces, rows, repeat(None), targets), maxlen=0)
+        nonces = self.nonces(counter, count)
+        end = first + count
+        deque(map(self.decrypt_into, nonces, rows[first:end], repeat(None), targets[at:]), maxlen=0)
 
     def seal(self, counter: int, plaintext: bytes | memoryview) -> bytes:
         """Ciphertext and tag; the caller has reserved the counter."""

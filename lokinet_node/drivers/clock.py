@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def start_clock() -> Callable[[], Micros]:
     """A clock that begins at the host's date and counts elapsed time from there."""
     monotonic_ns = time.monotonic_ns
-    offset_ns = time.time_ns() - monotonic_ns()
+    offset = (time.time_ns() - monotonic_ns()) // 1_000
 
     def now() -> Micros:
-        return (monotonic_ns() + offset_ns) // 1_000
+        return monotonic_ns() // 1_000 + offset
 
     return now
 

@@ -54,14 +54,16 @@ class BurstSelector(EpollSelector):
         until = None if timeout is None else monotonic() + timeout
         poll, readers, due = self._epoll.poll, self._readers, self._due
         while True:
-            wait = min(due(), _LONGEST_S)
-            is_over = wait == 0
+            wait = due()
             if until is not None:
-                wait = min(wait, max(0.0, until - monotonic()))
-            for descriptor, _ in poll(wait, _MOST_EVENTS):
+                left = until - monotonic()
+                if left < wait:
+                    wait = left
+            is_over = wait <= 0
+            for descriptor, _ in poll(0 if is_over else min(wait, _LONGEST_S), _MOST_EVENTS):
                 reader = readers.get(descriptor)
                 is_over |= reader is None or reader()
-            if is_over or (until is not None and monotonic() >= until):
+            if is_over:
                 return super().select(0)
 
     def close(self) -> None:

@@ -4,7 +4,8 @@
   reachable through the tun).
 - UDP_GRO in, UDP_SEGMENT out: the kernel keeps up to 47 equal datagrams together, across veth,
   bridge and loopback. Where it refuses to send so, datagrams leave one by one from then on.
-- Single datagrams from one sender are gathered into the rows of one burst.
+- Single datagrams from one sender are gathered into the rows of one burst; one that comes after a
+  lone one is handed on before anybody looks what is behind it.
 - IP_RECVERR: an ICMP error makes the next call fail, whoever that call is for. So a failed send
   is repeated once with the same bytes, and which peer an error was about is read from what it
   quotes. It is a hint, never a verdict: anybody can forge it.
@@ -21,7 +22,6 @@ import errno
 import fcntl
 import os
 import socket
-import sys
 from collections.abc import Callable
 from struct import Struct
 from typing import Final, TypeAlias
@@ -58,6 +58,7 @@ _IP_RECVERR: Final = 11
 _SO_SNDBUFFORCE: Final = 32
 _SO_RCVBUFFORCE: Final = 33
 _FIONREAD: Final = 0x541B
+_NOTHING: Final = bytes(4)
 _MSG_ERRQUEUE: Final = 0x2000
 _LOOK: Final = socket.MSG_PEEK | socket.MSG_TRUNC  # the sender and the whole size
 _ORIGIN_ICMP: Final = 2
@@ -71,16 +72,17 @@ class UdpSocket:
     """A non-blocking socket for bursts of datagrams of 1376 bytes."""
 
     __slots__ = (
+        "_comes_alone",
         "_fd",
         "_is_dry",
-        "_is_idle",
-        "_may_have_errors",
+        "_is_first",
         "_next",
         "_recvfrom_into",
         "_sendto",
         "_socket",
         "address",
         "drops",
+        "may_have_hints",
         "segments",
     )
 
@@ -100,9 +102,14 @@ class UdpSocket:
         self._recvfrom_into = sock.recvfrom_into
         self._sendto: Callable[[memoryview, Address], object] = sock.sendto
         self._next = bytearray(4)
+        self._is_first = True
+        """Whether the next read follows a wait."""
         self._is_dry = False
-        self._is_idle = True
-        self._may_have_errors = False
+        """Whether nothing lay behind the last read."""
+        self._comes_alone = False
+        """Whether nothing lay behind the last first read."""
+        self.may_have_hints = False
+        """Whether an error may be queued, for `take_hints`."""
 
     def fileno(self) -> int:
         """The descriptor, to wait for readability."""
@@ -120,37 +127,42 @@ class UdpSocket:
         0 datagrams: what was read is none of ours. After None, wait for readability: more may
         have come already, which is not looked for twice.
         """
-        if self._is_dry:
-            self._is_dry = False
-            self._is_idle = True
+        is_first = self._is_first
+        if not is_first and (self._is_dry or self._is_empty()):
+            self._is_first = True
             return None
+        self._is_first = self._is_dry = False
         try:
             size, address = self._recvfrom_into(burst.buffer)
         except BlockingIOError:
             # Woken without anything to read: that is how queued errors show.
-            self._may_have_errors |= self._is_idle
-            self._is_idle = True
+            self.may_have_hints |= is_first
+            self._is_first = True
             return None
         except OSError:
-            self._may_have_errors = True
+            self.may_have_hints = True
             return 0, self.address
-        self._is_idle = False
         count: int = size // DATAGRAM
         if not 0 < count <= ROWS or size != count * DATAGRAM:
             self.drops["odd-size"] += 1
             return min(count, ROWS), address
-        if count <= GATHER_LIMIT:
-            count = self._gather(burst, count, address)
-        return count, address
+        if count > GATHER_LIMIT or (is_first and self._comes_alone):
+            return count, address  # if the last one came alone, this goes on before we look
+        gathered = self._gather(burst, count, address)
+        self._comes_alone = is_first and self._is_dry and gathered == count
+        return gathered, address
+
+    def _is_empty(self) -> bool:
+        """Whether nothing can be read: much cheaper than the exception of a read in vain."""
+        fcntl.ioctl(self._fd, _FIONREAD, self._next)
+        return self._next == _NOTHING
 
     def _gather(self, burst: Datagrams, count: int, address: Address) -> int:
         """Read on while the next datagrams are from the same sender and have room.
 
         Each is looked at before it is read, so that nothing read waits for the next call.
         """
-        # Much cheaper than the exception of a look that finds nothing: the usual case.
-        fcntl.ioctl(self._fd, _FIONREAD, self._next)
-        self._is_dry = not int.from_bytes(self._next, sys.byteorder)
+        self._is_dry = self._is_empty()
         try:
             while count < ROWS and not self._is_dry:
                 size, sender = self._recvfrom_into(self._next, 1, _LOOK)
@@ -162,7 +174,7 @@ class UdpSocket:
         except BlockingIOError:
             self._is_dry = True
         except OSError:
-            self._may_have_errors = True
+            self.may_have_hints = True
         return count
 
     # --- out
@@ -177,7 +189,7 @@ class UdpSocket:
     def _send_again(self, address: Address, view: memoryview, error: OSError) -> None:
         if error.errno not in _FULL:
             # The error may be about another peer, and the call has cleared it.
-            self._may_have_errors = True
+            self.may_have_hints = True
             try:
                 self._sendto(view, address)
             except OSError as again:
@@ -226,13 +238,13 @@ class UdpSocket:
     # --- hints
 
     def take_hints(self) -> list[Address]:
-        """Peers that an ICMP error said were unreachable, each once. Free when there was none.
+        """Peers that an ICMP error said were unreachable, each once.
 
-        To be called after each turn: errors left in the queue keep the socket readable.
+        To be called after a turn if there may be any: those left keep the socket readable.
         """
         hints: dict[Address, None] = {}
         budget = HINTS
-        while self._may_have_errors and budget:
+        while self.may_have_hints and budget:
             budget -= 1
             address = self._next_hint()
             if address is not None:
@@ -245,7 +257,7 @@ class UdpSocket:
         try:
             _, ancillary, _, address = self._socket.recvmsg(1, 256, _MSG_ERRQUEUE)
         except BlockingIOError:
-            self._may_have_errors = False
+            self.may_have_hints = False
             return None
         except OSError:
             return None  # an error that was pending; reading it has cleared it

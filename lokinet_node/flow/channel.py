@@ -23,23 +23,20 @@ if TYPE_CHECKING:
 class Channel:
     """One end of one channel."""
 
-    __slots__ = ("_incoming", "_outgoing", "_trip")
+    __slots__ = ("_incoming", "_outgoing", "_trip", "flights")
 
     def __init__(self, capacity: int) -> None:
         """`capacity` is the payload of one frame: LINK_CAPACITY or PATH_CAPACITY."""
         self._trip = RoundTrip()
         self._outgoing = Outgoing(capacity, self._trip)
+        self.flights = self._outgoing.flights
+        """Sequenced frames that are out and not acknowledged, by their numbers."""
         self._incoming = Incoming()
 
     @property
     def rtt(self) -> Micros | None:
         """Smoothed time between a sequenced frame and its acknowledgement."""
         return self._trip.smoothed
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a sequenced frame is out and not acknowledged."""
-        return self._outgoing.has_flights
 
     def assume_rtt(self, measured: Micros) -> None:
         """What the carrier knows of the round trip, good until the first acknowledgement."""

@@ -72,13 +72,13 @@ class Outgoing:
         "_acknowledged",
         "_capacity",
         "_failed",
-        "_flights",
         "_loose",
         "_next_message",
         "_next_sequence",
         "_started",
         "_trip",
         "_waiting",
+        "flights",
     )
 
     def __init__(self, capacity: int, trip: RoundTrip) -> None:
@@ -88,16 +88,12 @@ class Outgoing:
         self._loose: deque[tuple[int, bytes]] = deque()
         self._started: dict[int, _Message] = {}
         """Messages with frames in flight, by number, oldest first."""
-        self._flights: dict[int, _Flight] = {}
+        self.flights: dict[int, _Flight] = {}
+        """What is out and not acknowledged, by sequence."""
         self._failed: list[tuple[int, bytes]] = []
         self._acknowledged = 0
         self._next_sequence = 1
         self._next_message = 1
-
-    @property
-    def has_flights(self) -> bool:
-        """Whether anything is in flight."""
-        return bool(self._flights)
 
     def put(self, kind: int, payload: bytes, now: Micros, *, sequenced: bool) -> None:
         """Queue a message; LocalProtocolError when it cannot be one."""
@@ -122,7 +118,7 @@ class Outgoing:
         while self._loose:
             kind, payload = self._loose.popleft()
             yield Frame(kind=kind, payload=payload)
-        for sequence, flight in self._flights.items():
+        for sequence, flight in self.flights.items():
             if flight.due <= now:
                 flight.tries += 1
                 flight.sent_at = now
@@ -135,10 +131,10 @@ class Outgoing:
         """What the peer says arrived; WireError when that was never sent."""
         if acknowledged >= self._next_sequence:
             raise WireError("acknowledgement of a frame that was not sent")
-        if self._flights:
+        if self.flights:
             arrived = [
                 sequence
-                for sequence in self._flights
+                for sequence in self.flights
                 if sequence <= acknowledged or mask >> (sequence - acknowledged - 1) & 1
             ]
             for sequence in arrived:
@@ -160,12 +156,12 @@ class Outgoing:
         self._loose.clear()
         self._waiting.clear()
         self._started.clear()
-        self._flights.clear()
+        self.flights.clear()
         return lost
 
     def deadline(self) -> Micros | None:
         """When `take` has something to do."""
-        times = [flight.due for flight in self._flights.values()]
+        times = [flight.due for flight in self.flights.values()]
         if self._started:
             times.append(next(iter(self._started.values())).give_up_at)
         if self._may_start():
@@ -188,7 +184,7 @@ class Outgoing:
             message.give_up_at = now + GIVE_UP
             self._started[message.number] = message
         flight = _Flight(message, message.number, message.unsent, now, now + self._pause(1))
-        self._flights[sequence] = flight
+        self.flights[sequence] = flight
         message.open.add(sequence)
         message.unsent += 1
         if message.unsent == message.fragments:
@@ -214,7 +210,7 @@ class Outgoing:
         return min(base << min(tries - 1, 6), max(base, BACKOFF_CAP))
 
     def _arrived(self, sequence: int, now: Micros) -> None:
-        flight = self._flights.pop(sequence)
+        flight = self.flights.pop(sequence)
         if flight.tries == 1:
             self._trip.sample(now - flight.sent_at)
         message = flight.message
@@ -233,6 +229,6 @@ class Outgoing:
             del self._started[message.number]
             self._failed.append((message.kind, message.payload))
             for sequence in message.open:
-                self._flights[sequence].message = None
+                self.flights[sequence].message = None
             if message.unsent < message.fragments:
                 self._waiting.popleft()

@@ -1,10 +1,11 @@
 """Hot: which counters of one key and direction were already used.
 
-Bits stand for counters that are still *missing*, bit i for counter next - 1 - i: a stream that
-arrives in order keeps the number at zero and costs two comparisons for a whole run.
+Bits stand for counters that are still *missing*, bit i for counter base + i: a run that goes on
+where the last one ended costs one comparison, whatever was lost before it.
 
 1. `fresh` asks about a run before it is opened; 2. the caller opens it; 3. `mark` is called only
-for what carried a good tag (security rule: never mark what was not verified).
+for what carried a good tag (security rule: never mark what was not verified). `take` is both, for
+runs whose tags have been verified already.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ WINDOW: Final = 8192
 class ReplayWindow:
     """The last `size` counters up to the highest verified one."""
 
-    __slots__ = ("_all", "_missing", "_next", "size")
+    __slots__ = ("_base", "_missing", "_next", "size")
 
     def __init__(self, size: int = WINDOW) -> None:
         self.size = size
-        self._all = (1 << size) - 1
+        self._base = 0
         self._missing = 0
+        """No counter from `_next` on, perhaps some that are too old by now."""
         self._next = 0
 
     @property
@@ -36,11 +38,10 @@ class ReplayWindow:
         ahead = self._next
         if counter >= ahead:
             return True
-        if counter < ahead - self.size:
+        if counter < ahead - self.size or counter < self._base:
             return False
         end = counter + count
-        below = (end if end < ahead else ahead) - counter
-        run = ((1 << below) - 1) << (ahead - counter - below)
+        run = ((1 << (min(end, ahead) - counter)) - 1) << (counter - self._base)
         return self._missing & run == run
 
     def is_new(self, counter: int) -> bool:
@@ -50,25 +51,40 @@ class ReplayWindow:
     def mark(self, counter: int, count: int) -> None:
         """Remember a run whose tags verified; `fresh` was true for it."""
         ahead = self._next
-        gap = counter - ahead
-        if gap == 0 and not self._missing:
-            self._next = counter + count
+        end = counter + count
+        if counter == ahead:
+            self._next = end
             return
-        advance = gap + count
-        if gap < 0:
-            below = -gap if advance > 0 else count
-            self._missing &= ~(((1 << below) - 1) << (-gap - below))
-            gap = 0
-        if advance > 0:
-            self._advance(advance, gap)
-
-    def _advance(self, advance: int, gap: int) -> None:
-        """Move the window up by `advance` counters, the first `gap` of which are missing."""
-        self._next += advance
-        seen = advance - gap
-        if advance < self.size:
-            moved = self._missing << advance | ((1 << gap) - 1) << seen
-            self._missing = moved & self._all
+        if counter > ahead:
+            self._skip(counter - ahead)
         else:
-            # A jump past the whole window: all but the run itself is missing now.
-            self._missing = self._all >> seen << seen
+            run = (1 << (min(end, ahead) - counter)) - 1
+            self._missing &= ~(run << (counter - self._base))
+        if end > ahead:
+            self._next = end
+
+    def take(self, counter: int, count: int) -> bool:
+        """Remember a verified run if all of it is `fresh`; False: nothing is remembered."""
+        if counter == self._next:
+            self._next = counter + count
+            return True
+        if not self.fresh(counter, count):
+            return False
+        self.mark(counter, count)
+        return True
+
+    def _skip(self, gap: int) -> None:
+        """The next `gap` counters are missing."""
+        ahead, size = self._next, self.size
+        if gap >= size:
+            # A jump past the whole window: nothing from before it may come any more.
+            self._base = ahead + gap - size
+            self._missing = (1 << size) - 1
+            return
+        if not self._missing:
+            self._base = ahead
+        elif ahead - self._base > size:
+            old = ahead - size - self._base
+            self._missing >>= old
+            self._base += old
+        self._missing |= ((1 << gap) - 1) << (ahead - self._base)

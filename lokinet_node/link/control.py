@@ -45,19 +45,12 @@ class Control:
         self._send = send
         self._cells = Cells()
 
-    def receive(
-        self,
-        link: Link,
-        cells: Cells,
-        path_ids: tuple[int, ...],
-        counters: tuple[int, ...],
-        now: Micros,
-    ) -> None:
-        """Take the control cells among opened ones."""
-        for row, path_id in enumerate(path_ids):
+    def receive(self, link: Link, cells: Cells, heads: tuple[int, ...], now: Micros) -> None:
+        """Take the control cells among opened ones; `heads` are path id and counter of each."""
+        for row, path_id in enumerate(heads[0::2]):
             if path_id == 0:
                 try:
-                    if counters[row]:
+                    if heads[2 * row + 1]:
                         raise WireError("control cell with a counter")
                     messages = link.channel.receive(cells.bodies[row], now)
                     for kind, payload in messages:

@@ -5,7 +5,7 @@ arena of cells; 3. only then is the run marked. When the window or a tag objects
 judged cell by cell and the gaps closed: what a failed row left behind is overwritten by the next
 good one or lies beyond the count (security rules 5 and 6).
 
-Sealing: 1. counters are reserved, for good; 2. heads are written (packing zeroes the rest of each
+Sealing: 1. counters were reserved, for good; 2. heads are written (packing zeroes the rest of each
 row); 3. ciphertext goes over the zeros. Sealed bytes are sent as they are, or dropped.
 """
 
@@ -41,20 +41,13 @@ class Opener:
         window = keypair.window
         if window.fresh(counter, count):
             try:
-                self._open_all(keypair.opens, burst, first, counter, count, at)
+                keypair.opens.open_rows(counter, burst.sealed, first, count, self.cells.rows, at)
             except InvalidTag:
                 pass
             else:
                 window.mark(counter, count)
                 return count
         return self._open_each(keypair, burst, first, counter, count, at)
-
-    def _open_all(
-        self, seal: Seal, burst: Datagrams, first: int, counter: int, count: int, at: int
-    ) -> None:
-        """InvalidTag when any row is bad."""
-        rows = self.cells.rows[at : at + count]
-        seal.open_rows(counter, burst.sealed[first : first + count], rows)
 
     def _open_each(
         self, keypair: Keypair, burst: Datagrams, first: int, counter: int, count: int, at: int
@@ -87,12 +80,19 @@ class Sealer:
     def __init__(self) -> None:
         self._arena = Datagrams()
 
-    def seal_run(self, keypair: Keypair, cells: Cells, first: int, count: int) -> memoryview:
-        """Datagrams of `count` cells from row `first`; the view is good until the next call."""
-        counter = keypair.reserve(count)
+    def seal_run(
+        self, keypair: Keypair, counter: int, cells: Cells, first: int, count: int
+    ) -> memoryview:
+        """Datagrams of `count` cells from row `first`, under counters reserved from `counter` on.
+
+        The view is good until the next call.
+        """
         arena = self._arena
-        heads = [keypair.remote_word] * (2 * count)
-        heads[1::2] = range(counter, counter + count)
-        CELL_HEADS[count].pack_into(arena.buffer, 0, *heads)
-        keypair.seals.seal_rows(counter, cells.rows[first : first + count], arena.sealed)
-        return arena.span(0, count)
+        if count == 1:  # no set-up for a lone cell
+            CELL_HEADS[1].pack_into(arena.buffer, 0, keypair.remote_word, counter)
+        else:
+            heads = [keypair.remote_word] * (2 * count)
+            heads[1::2] = range(counter, counter + count)
+            CELL_HEADS[count].pack_into(arena.buffer, 0, *heads)
+        keypair.seals.seal_rows(counter, cells.rows, first, count, arena.sealed, 0)
+        return arena.bursts[count]

@@ -99,9 +99,9 @@ class Gate:
         "_keys",
         "_loaded_until",
         "_proved",
-        "_queue",
         "_unproved",
         "_work",
+        "queue",
     )
 
     def __init__(self, keys: MacKeys, entropy: Entropy, drops: list[int]) -> None:
@@ -109,7 +109,7 @@ class Gate:
         self._keys = keys
         self._cookies = CookieMaker(keys, entropy)
         self._drops = drops
-        self._queue: deque[tuple[bytes, Address]] = deque()
+        self.queue: deque[tuple[bytes, Address]] = deque()
         self._loaded_until: Micros = 0
         self._work = Rate(WORK_PAUSE, WORK_BURST)
         self._proved = AddressRates()
@@ -132,25 +132,20 @@ class Gate:
             self._put(datagram, address, now)
         return None
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether the queue is not empty."""
-        return bool(self._queue)
-
     def next(self, now: Micros) -> tuple[bytes, Address] | None:
         """The initiation to work on now, if there is one and its time has come."""
-        if self._queue and self._work.take(now):
-            return self._queue.popleft()
+        if self.queue and self._work.take(now):
+            return self.queue.popleft()
         return None
 
     def deadline(self) -> Micros | None:
         """When `next` will give something."""
-        return self._work.ready_at() if self._queue else None
+        return self._work.ready_at() if self.queue else None
 
     def _put(self, datagram: bytes, address: Address, now: Micros) -> None:
-        if len(self._queue) >= QUEUE:
+        if len(self.queue) >= QUEUE:
             self._drops[Drop.QUEUE_FULL] += 1
             return
-        self._queue.append((datagram, address))
-        if len(self._queue) >= LONG_QUEUE:
+        self.queue.append((datagram, address))
+        if len(self.queue) >= LONG_QUEUE:
             self._loaded_until = now + LOAD_LINGERS

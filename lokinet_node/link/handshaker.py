@@ -61,7 +61,17 @@ VERSION_BURST: Final = 16
 class Handshaker:
     """All handshakes of a node."""
 
-    __slots__ = ("_foreign", "_gate", "_me", "_stamp", "_stamps", "_table", "_timing", "_transmit")
+    __slots__ = (
+        "_foreign",
+        "_gate",
+        "_me",
+        "_stamp",
+        "_stamps",
+        "_table",
+        "_timing",
+        "_transmit",
+        "initiations",
+    )
 
     def __init__(
         self,
@@ -75,6 +85,8 @@ class Handshaker:
         self._timing = timing
         self._transmit = transmit
         self._gate = Gate(me.macs, me.entropy, table.drops)
+        self.initiations = self._gate.queue
+        """Those that wait for `work`."""
         self._stamps = Stamps()
         self._foreign = Rate(VERSION_PAUSE, VERSION_BURST)
         self._stamp: Micros = 0
@@ -125,11 +137,6 @@ class Handshaker:
             link = self._table.waiting.get(index)
             if link is not None and link.address == address:
                 link.is_foreign = True
-
-    @property
-    def has_work(self) -> bool:
-        """Whether initiations wait."""
-        return self._gate.is_busy
 
     def work(self, now: Micros) -> None:
         """Answer initiations that wait, as many as the time given to handshakes allows."""

@@ -87,19 +87,14 @@ class Keypair:
         self.expires = expires
         self.link: Link | None = None
 
-    def reserve(self, count: int) -> int:
-        """The first of `count` counters that nobody else will get."""
+    def reserve(self, count: int, now: Micros) -> int | None:
+        """The first of `count` counters that nobody else gets; None: not with these keys."""
         counter = self.sent
-        self.sent = counter + count
+        end = counter + count
+        if end > CELLS_LIMIT or now >= self.expires:
+            return None
+        self.sent = end
         return counter
-
-    def can_send(self, count: int, now: Micros) -> bool:
-        """Whether so many more cells may be sealed with these keys."""
-        return now < self.expires and self.sent + count <= CELLS_LIMIT
-
-    def can_open(self, counter: int, now: Micros) -> bool:
-        """Whether a cell of this number may still come."""
-        return now < self.expires and counter < CELLS_LIMIT
 
     @property
     def is_worn(self) -> bool:

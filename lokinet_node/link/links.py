@@ -28,9 +28,10 @@ from lokinet_node.link.events import MessageFailed as MessageFailed
 from lokinet_node.link.events import Reason as Reason
 from lokinet_node.link.handshake import Identity
 from lokinet_node.link.handshaker import PATIENCE, Handshaker
+from lokinet_node.link.keypair import CELLS_LIMIT
 from lokinet_node.link.link import Address as Address
 from lokinet_node.link.link import Link as Link
-from lokinet_node.link.liveness import SIGN_OF_LIFE
+from lokinet_node.link.liveness import LEAST_PAUSE, SIGN_OF_LIFE
 from lokinet_node.link.table import Table
 from lokinet_node.link.timers import SLACK, Timers
 from lokinet_node.wire.link import CELL_HEADS as DATAGRAM_HEADS
@@ -38,6 +39,7 @@ from lokinet_node.wire.link import CELL_WORD, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from lokinet_node.base.entropy import Entropy
     from lokinet_node.base.ids import LinkKey
@@ -45,6 +47,12 @@ if TYPE_CHECKING:
     from lokinet_node.base.units import Micros
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.link.keypair import Keypair
+
+    Deliver: TypeAlias = Callable[[Link, Cells, tuple[int, ...], int, Micros], None]
+    """Takes opened cells with path id and counter of each; it skips path id 0.
+
+    The arena is good until the call returns.
+    """
 
 SINGLE: Final = ((0, 1),)
 """The runs of a burst of one."""
@@ -62,21 +70,24 @@ class Links:
         timing: Timing,
         entropy: Entropy,
         transmit: Callable[[Address, memoryview], None],
-        deliver: Callable[[Link, Cells, tuple[int, ...], tuple[int, ...], int, Micros], None],
     ) -> None:
-        """`transmit` sends whole datagrams at once; `deliver` gets opened cells, ids, counters.
+        """`transmit` sends whole datagrams at once; views are good until the call returns.
 
-        Views and arenas are good until the call returns. The receiver of `deliver` skips path id 0.
+        `deliver` has to be set before anything is received.
         """
         self.static = static
         self._timing = timing
         self._transmit = transmit
-        self._deliver = deliver
+        self.deliver: Deliver
         self._table = Table(entropy)
+        self._by_index = self._table.by_index
         self.by_key: dict[LinkKey, Link] = self._table.by_key
         self.drops: list[int] = self._table.drops
+        self.events: list[LinkEvent] = self._table.events
+        """What `take_events` will give."""
         me = Identity(static, Role(is_router), netid, entropy)
         self._handshaker = Handshaker(me, self._table, timing, transmit)
+        self._initiations = self._handshaker.initiations
         self._control = Control(self._table, entropy, self._send)
         self._opener = Opener(self.drops)
         self._sealer = Sealer()
@@ -87,25 +98,26 @@ class Links:
     def receive(self, burst: Datagrams, count: int, address: Address, now: Micros) -> None:
         """Take `count` datagrams of one sender; the arena behind them is not looked at."""
         heads = DATAGRAM_HEADS[count].unpack_from(burst.buffer)
-        words, counters = heads[0::2], heads[1::2]
-        by_index = self._table.by_index
         opened: Keypair | None = None
         filled = 0
-        for first, length in SINGLE if count == 1 else runs(words, counters, count):
-            keypair = by_index.get(words[first] ^ CELL_WORD)
+        for first, length in SINGLE if count == 1 else runs(heads[0::2], heads[1::2], count):
+            counter = heads[2 * first + 1]
+            keypair = self._by_index.get(heads[2 * first] ^ CELL_WORD)
             if keypair is not opened:
                 if filled and opened is not None:
                     self._opened(opened, filled, now)
                 opened, filled = keypair, 0
             if keypair is None:
                 self._receive_others(burst, first, length, address, now)
-            elif self._may_open(keypair, counters[first], length, address, now):
-                filled += self._opener.open_run(
-                    keypair, burst, first, counters[first], length, filled
-                )
+            elif keypair.ends.address != address:
+                self.drops[Drop.WRONG_ADDRESS] += length
+            elif now >= keypair.expires or counter + length > CELLS_LIMIT:
+                self.drops[Drop.KEY_EXPIRED] += length
+            else:
+                filled += self._opener.open_run(keypair, burst, first, counter, length, filled)
         if filled and opened is not None:
             self._opened(opened, filled, now)
-        if self._handshaker.has_work:
+        if self._initiations:
             self._handshaker.work(now)
 
     def _receive_others(
@@ -118,18 +130,6 @@ class Links:
             if link is not None:
                 self._greet(link, now)
 
-    def _may_open(
-        self, keypair: Keypair, counter: int, count: int, address: Address, now: Micros
-    ) -> bool:
-        """Whether a run may be tried; if not, it is counted."""
-        if keypair.ends.address != address:
-            self.drops[Drop.WRONG_ADDRESS] += count
-        elif not keypair.can_open(counter + count - 1, now):
-            self.drops[Drop.KEY_EXPIRED] += count
-        else:
-            return True
-        return False
-
     def _opened(self, keypair: Keypair, count: int, now: Micros) -> None:
         """Authentic cells lie in the first rows of the arena."""
         cells = self._opener.cells
@@ -140,16 +140,16 @@ class Links:
         link.cells_in += count
         link.liveness.heard(now)
         heads = CELL_HEADS[count].unpack_from(cells.buffer)
-        path_ids, counters = heads[0::2], heads[1::2]
-        controls = path_ids.count(0)
+        controls = heads[0::2].count(0) if count > 1 else heads[0] == 0
         if controls:
-            self._control.receive(link, cells, path_ids, counters, now)
+            self._control.receive(link, cells, heads, now)
         if controls < count:
             if link.silent_since is None:
                 link.silent_since = now
-                self._timers.arm(link, now + SIGN_OF_LIFE + SLACK, SLACK)
-            self._deliver(link, cells, path_ids, counters, count, now)
-        if link.channel.is_waiting:
+                if link.wakes_at is None or link.wakes_at > now + SIGN_OF_LIFE:
+                    self._timers.arm(link, now + SIGN_OF_LIFE + SLACK, SLACK)
+            self.deliver(link, cells, heads, count, now)
+        if link.channel.flights:
             link.liveness.sent(now)  # what came was not the answer to that
         if controls:
             self._settle(link, now)
@@ -161,17 +161,20 @@ class Links:
         if self._send(link, cells, first, count, now):
             liveness = link.liveness
             if liveness.unanswered_since is None:
-                liveness.sent(now)
-                self._timers.arm(link, liveness.deadline() + SLACK, SLACK)
+                liveness.unanswered_since = now
+                if link.wakes_at is None or link.wakes_at > now + LEAST_PAUSE:
+                    self._timers.arm(link, liveness.deadline() + SLACK, SLACK)
 
     def _send(self, link: Link, cells: Cells, first: int, count: int, now: Micros) -> bool:
         keypair = link.current
-        if keypair is None or not keypair.can_send(count, now):
+        counter = None if keypair is None else keypair.reserve(count, now)
+        if keypair is None or counter is None:
             self.drops[Drop.NOT_UP] += count
             return False
         link.cells_out += count
         link.silent_since = None
-        self._transmit(keypair.ends.address, self._sealer.seal_run(keypair, cells, first, count))
+        sealed = self._sealer.seal_run(keypair, counter, cells, first, count)
+        self._transmit(keypair.ends.address, sealed)
         return True
 
     # --- control
@@ -212,7 +215,7 @@ class Links:
             link.channel.send(kind, payload, now, sequenced=sequenced)
             self._settle(link, now)
         elif sequenced:
-            self._table.events.append(MessageFailed(link, kind, payload))
+            self.events.append(MessageFailed(link, kind, payload))
 
     def hint(self, address: Address, now: Micros) -> None:
         """An ICMP error quoted a datagram of ours to this address: ask the peer now."""
@@ -223,7 +226,8 @@ class Links:
 
     def take_events(self) -> list[LinkEvent]:
         """What happened since the last call, in order."""
-        events, self._table.events = self._table.events, []
+        events = self.events.copy()
+        self.events.clear()
         return events
 
     # --- time

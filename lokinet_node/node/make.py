@@ -75,8 +75,7 @@ def make_router(
         network=node.network,
         note=node.note,
     )
-    node.role = role
-    node.pump = role.pump
+    node.take_role(role)
     node.network.add_bootstrap(settings.bootstrap, now)
     role.start(settings.signed, now)
     return node, role
@@ -136,8 +135,7 @@ def make_client(
         note=node.note,
     )
     role.services, role.offer = settings.services, settings.offer
-    node.role = role
-    node.pump = role.pump
+    node.take_role(role)
     node.network.strict = settings.strict
     node.network.add_bootstrap(settings.bootstrap, now)
     return node, role

@@ -8,7 +8,7 @@ comes back by itself (docs/wire.md, sections 4 and 9).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from lokinet_node.base.units import MILLISECOND
 from lokinet_node.link.link import Link
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from lokinet_node.base.ground import Ground
     from lokinet_node.base.ids import RouterID
     from lokinet_node.base.units import Micros
-    from lokinet_node.burst import Cells
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.link.link import Address
-    from lokinet_node.path.ports import PathLink
+    from lokinet_node.path.ports import PathLink, SendCells
     from lokinet_node.wire.contact import Contact
 
 FIRST_ASK: Final = 100 * MILLISECOND
@@ -52,7 +51,6 @@ class Network:
         own: RouterID | None,
         ground: Ground,
         transmit: Callable[[Address, memoryview], None],
-        deliver: Callable[[Link, Cells, tuple[int, ...], tuple[int, ...], int, Micros], None],
         min_links: int,
     ) -> None:
         """`own` is None on clients, whose link key is fresh and in nobody's book."""
@@ -68,8 +66,10 @@ class Network:
             timing=ground.timing,
             entropy=ground.entropy,
             transmit=transmit,
-            deliver=deliver,
         )
+        # Paths use the links they were given: what they send on is a Link.
+        self.send_cells = cast("SendCells", self.links.send_cells)
+        """A run of cells on a link."""
         self.outages = Outages()
         self.refused_contacts = 0
         self._gossip = Gossip(Chooser(ground.entropy))
@@ -102,11 +102,6 @@ class Network:
         """One acknowledged message on a link."""
         assert isinstance(link, Link), "paths use the links they were given"
         self.links.send_message(link, kind, payload, now)
-
-    def send_cells(self, link: PathLink, cells: Cells, first: int, count: int, now: Micros) -> None:
-        """A run of cells on a link."""
-        assert isinstance(link, Link), "paths use the links they were given"
-        self.links.send_cells(link, cells, first, count, now)
 
     # --- who is who
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lokinet_node.base.ground import Ground
     from lokinet_node.base.ids import RouterID
     from lokinet_node.base.units import Micros
-    from lokinet_node.burst import Cells, Datagrams
+    from lokinet_node.burst import Datagrams
     from lokinet_node.crypto.keys import KeyPair
     from lokinet_node.link.links import Address, Link, LinkEvent
     from lokinet_node.node.traffic import Traffic
@@ -53,6 +53,10 @@ class NodeRole(Protocol):
     def deadline(self) -> Micros | None:
         """When to call `tick`."""
 
+    @property
+    def pump(self) -> CellPump:
+        """Takes every cell that a link opened."""
+
 
 class Node:
     """Links, cells and one role."""
@@ -66,13 +70,12 @@ class Node:
         transmit: Callable[[Address, memoryview], None],
         min_links: int,
     ) -> None:
-        """`own` is the router id, None on clients. A role has to be set before anything runs."""
+        """`own` is the router id, None on clients. It needs a role before anything runs."""
         self.network = Network(
             static=static,
             own=own,
             ground=ground,
             transmit=transmit,
-            deliver=self._deliver,
             min_links=min_links,
         )
         self.ground = ground
@@ -80,34 +83,32 @@ class Node:
         self.pump: CellPump
         self.traffic: Traffic | None = None
         self.bad_messages = 0
-        self._effects: list[object] = []
+        self.effects: list[object] = []
+        """What `take_effects` will give."""
+        self._link_events = self.network.links.events
+
+    def take_role(self, role: NodeRole) -> None:
+        """Be a router or a client from now on."""
+        self.role = role
+        self.pump = role.pump
+        self.network.links.deliver = role.pump.deliver
 
     def note(self, effect: object) -> None:
         """Something for the driver to do or to log."""
-        self._effects.append(effect)
+        self.effects.append(effect)
 
     def take_effects(self) -> list[object]:
         """What was noted since the last call."""
-        effects, self._effects = self._effects, []
+        effects, self.effects = self.effects, []
         return effects
 
     # --- wire and tun
 
-    def _deliver(
-        self,
-        link: Link,
-        cells: Cells,
-        path_ids: tuple[int, ...],
-        counters: tuple[int, ...],
-        count: int,
-        now: Micros,
-    ) -> None:
-        self.pump.deliver(link, cells, path_ids, counters, count, now)
-
     def from_wire(self, burst: Datagrams, count: int, address: Address, now: Micros) -> None:
         """Datagrams of one sender."""
         self.network.links.receive(burst, count, address, now)
-        self._settle(now)
+        if self._link_events:
+            self._settle(now)
 
     def from_tun(self, buffer: bytearray, size: int, now: Micros) -> None:
         """One read of the tun: virtio header and packet; it may wait for `flush_tun`."""

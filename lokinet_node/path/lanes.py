@@ -26,13 +26,15 @@ HANDLES: Final = tuple(Struct("!" + "16xQ1320x" * n) for n in range(ROWS + 1))
 """The handle of each of n cells at a stride of 1344 bytes."""
 
 
+_put_head = CELL_HEAD.pack_into
+
+
 def write_heads(cells: Cells, first: int, count: int, path_id: int, counter: int) -> None:
     """Overwrite the headers of a run, after its layers went over them."""
     buffer = cells.buffer
-    pack_into = CELL_HEAD.pack_into
     position = first * CELL
     for number in range(counter, counter + count):
-        pack_into(buffer, position, path_id, number)
+        _put_head(buffer, position, path_id, number)
         position += CELL
 
 

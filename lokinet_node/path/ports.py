@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from lokinet_node.base.ids import RouterID
     from lokinet_node.base.units import Micros
     from lokinet_node.burst import Cells
+
+    SendCells: TypeAlias = Callable[["PathLink", Cells, int, int, Micros], None]
+    """Link, arena, first row, how many, now."""
 
 
 class PathLink(Protocol):
@@ -39,5 +45,6 @@ class LinkPort(Protocol):
     def send_message(self, link: PathLink, kind: int, payload: bytes, now: Micros) -> None:
         """One link control message, acknowledged and retransmitted; queued while connecting."""
 
-    def send_cells(self, link: PathLink, cells: Cells, first: int, count: int, now: Micros) -> None:
-        """Seal rows for the link and send them; dropped and counted when it is down."""
+    @property
+    def send_cells(self) -> SendCells:
+        """Seals rows for the link and sends them; dropped and counted when it is down."""

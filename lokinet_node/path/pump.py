@@ -1,7 +1,7 @@
 """Hot: where opened cells go; one call per burst, one look-up and one keystream per run.
 
 1. split the burst into runs of one path and consecutive counters (``burst.runs``);
-2. find the lane on that link; check and mark its replay window for the whole run at once;
+2. find the lane on that link; its replay window takes the whole run at once;
 3. transit: layer and header in place, neighbouring runs to the same link leave in one send;
 4. last hop: peel, read the handles; each group of one handle moves to the path that registered
    it, numbered from that path's own counter, or goes to the router itself;
@@ -65,45 +65,42 @@ class CellPump:
         """`port` sends, `sinks` takes what ends here."""
         self.handles: dict[int, EndLane] = {}
         self.drops = [0] * len(Drop)
-        self._port = port
+        self._send_cells = port.send_cells
         self._sinks = sinks
 
     def deliver(
         self,
         link: PathLink,
         cells: Cells,
-        path_ids: tuple[int, ...],
-        counters: tuple[int, ...],
+        heads: tuple[int, ...],
         count: int,
         now: Micros,
     ) -> None:
-        """Take the cells a link opened; the arena may be written, it is free again on return."""
+        """Take the cells a link opened, with path id and counter of each.
+
+        The arena may be written, it is free again on return.
+        """
         paths = link.paths
-        send_cells = self._port.send_cells
         out_link: PathLink | None = None
         out_first = out_end = 0
-        for first, length in runs(path_ids, counters, count) if count > 1 else SINGLE:
-            lane = paths.get(path_ids[first])
-            counter = counters[first]
+        for first, length in SINGLE if count == 1 else runs(heads[0::2], heads[1::2], count):
+            path_id, counter = heads[2 * first], heads[2 * first + 1]
+            lane = paths.get(path_id)
             if type(lane) is not TransitLane:
-                self._arrive(lane, cells, first, length, path_ids[first], counter, now)
+                self._arrive(lane, cells, first, length, path_id, counter, now)
                 continue
-            window = lane.window
-            if counter + length > COUNTER_LIMIT or not window.fresh(counter, length):
+            if counter + length > COUNTER_LIMIT or not lane.window.take(counter, length):
                 self._sift(lane, cells, first, length, counter, now)
                 continue
-            window.mark(counter, length)
             lane.relay(cells, first, length, counter)
-            if lane.out_link is out_link and first == out_end:
-                out_end = first + length
-                continue
-            if out_link is not None:
-                send_cells(out_link, cells, out_first, out_end - out_first, now)
-            out_link = lane.out_link
-            out_first = first
+            if lane.out_link is not out_link or first != out_end:
+                if out_link is not None:
+                    self._send_cells(out_link, cells, out_first, out_end - out_first, now)
+                out_link = lane.out_link
+                out_first = first
             out_end = first + length
         if out_link is not None:
-            send_cells(out_link, cells, out_first, out_end - out_first, now)
+            self._send_cells(out_link, cells, out_first, out_end - out_first, now)
 
     def _arrive(
         self,
@@ -120,11 +117,9 @@ class CellPump:
             if path_id:
                 self.drops[Drop.UNKNOWN_PATH] += length
             return
-        window = lane.window
-        if counter + length > COUNTER_LIMIT or not window.fresh(counter, length):
+        if counter + length > COUNTER_LIMIT or not lane.window.take(counter, length):
             self._sift(lane, cells, first, length, counter, now)
             return
-        window.mark(counter, length)
         self._take(lane, cells, first, length, counter, now)
 
     def _take(
@@ -156,15 +151,13 @@ class CellPump:
             number = counter + row - first
             if number >= COUNTER_LIMIT:
                 self.drops[Drop.BAD_COUNTER] += 1
-            elif not lane.window.is_new(number):
+            elif not lane.window.take(number, 1):
                 self.drops[Drop.REPLAYED] += 1
+            elif isinstance(lane, TransitLane):
+                lane.relay(cells, row, 1, number)
+                self._send_cells(lane.out_link, cells, row, 1, now)
             else:
-                lane.window.mark(number, 1)
-                if isinstance(lane, TransitLane):
-                    lane.relay(cells, row, 1, number)
-                    self._port.send_cells(lane.out_link, cells, row, 1, now)
-                else:
-                    self._take(lane, cells, row, 1, number, now)
+                self._take(lane, cells, row, 1, number, now)
 
     def _end(
         self, lane: EndLane, cells: Cells, first: int, length: int, counter: int, now: Micros
@@ -192,7 +185,7 @@ class CellPump:
             if target.wrap(cells, first, count) is None:
                 self.drops[Drop.PATH_USED_UP] += count
             else:
-                self._port.send_cells(target.back_link, cells, first, count, now)
+                self._send_cells(target.back_link, cells, first, count, now)
         elif handle == ROUTER_HANDLE:
             if not self._sinks.router_traffic(lane, cells, first, count, now):
                 self.drops[Drop.NO_TUN] += count

@@ -105,8 +105,7 @@ class SendStream:
             range(start, start + count), _POSITIONS[at : at + count], strict=True
         ):
             put_head(buffer, position, handle, index, counter)
-        rows, records = plain.rows[first : first + count], cells.records[at : at + count]
-        self._seal.seal_rows(start, rows, records)
+        self._seal.seal_rows(start, plain.rows, first, count, cells.records, at)
         return count
 
     def seal_one(self, plaintext: bytes, handle: int) -> bytes | None:
@@ -183,9 +182,8 @@ class ReceiveStream:
         self, cells: Cells, first: int, count: int, counter: int, plain: Plaintexts, at: int
     ) -> bool:
         """Open rows of consecutive counters; False when one of them is bad: none is good then."""
-        rows, records = plain.rows[at : at + count], cells.records[first : first + count]
         try:
-            self._seal.open_rows(counter, records, rows)
+            self._seal.open_rows(counter, cells.records, first, count, plain.rows, at)
         except InvalidTag:
             return False
         return True

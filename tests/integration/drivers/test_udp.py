@@ -43,7 +43,7 @@ def read(sock: UdpSocket) -> tuple[int, Address, bytes]:
         assert is_readable(sock), "nothing arrived"
         got = sock.receive(burst)
     count, address = got
-    return count, address, bytes(burst.span(0, count))
+    return count, address, bytes(burst.bursts[count])
 
 
 def counts_until_dry(sock: UdpSocket) -> list[int]:
@@ -85,6 +85,25 @@ def test_single_datagrams_of_one_sender_are_gathered(
         sender.send(receiver.address, memoryview(datagrams(1, number)))
     assert read(receiver) == (10, sender.address, datagrams(10))
     assert receiver.receive(Datagrams()) is None
+
+
+def test_after_a_lone_one_the_next_is_handed_on_before_what_lies_behind_it(
+    pair: tuple[UdpSocket, UdpSocket],
+) -> None:
+    sender, receiver = pair
+
+    def send(count: int) -> None:
+        for number in range(count):
+            sender.send(receiver.address, memoryview(datagrams(1, number)))
+
+    send(1)
+    assert counts_until_dry(receiver) == [1]
+    send(4)
+    assert read(receiver) == (1, sender.address, datagrams(1))
+    assert receiver.receive(Datagrams()) == (3, sender.address)
+    assert receiver.receive(Datagrams()) is None
+    send(4)
+    assert counts_until_dry(receiver) == [4], "something lay behind the last one"
 
 
 def test_what_has_no_room_stays_for_the_next_burst(pair: tuple[UdpSocket, UdpSocket]) -> None:

@@ -45,17 +45,18 @@ def test_a_run_of_rows_is_sealed_and_opened_as_each_row_is(counter: int, count: 
     seal = Seal(KEY)
     rows = [memoryview(bytes((row,)) * 40) for row in range(count)]
     targets = [memoryview(bytearray(56)) for _ in range(count + 1)]  # one more than is needed
-    seal.seal_rows(counter, rows, targets)
+    seal.seal_rows(counter, [memoryview(b"not this"), *rows], 1, count, targets, 0)
     assert [bytes(target) for target in targets[:count]] == [
         seal.seal(counter + row, rows[row]) for row in range(count)
     ]
     assert bytes(targets[count]) == bytes(56)
-    opened = [memoryview(bytearray(40)) for _ in range(count)]
-    seal.open_rows(counter, targets[:count], opened)
-    assert opened == rows
+    opened = [memoryview(bytearray(40)) for _ in range(count + 3)]
+    seal.open_rows(counter, targets, 0, count, opened, 2)
+    assert opened[2 : count + 2] == rows
+    assert {bytes(opened[row]) for row in (0, 1, count + 2)} == {bytes(40)}
     targets[count - 1][7] ^= 1
     with pytest.raises(InvalidTag):
-        seal.open_rows(counter, targets[:count], opened)
+        seal.open_rows(counter, targets, 0, count, opened, 2)
 
 
 @given(st.binary(max_size=100))

@@ -165,14 +165,14 @@ def test_a_sequenced_frame_is_acknowledged_at_once() -> None:
 def test_the_carrier_s_round_trip_serves_until_there_is_an_own_one() -> None:
     one, two = Channel(LINK_CAPACITY), Channel(LINK_CAPACITY)
     one.assume_rtt(40 * MILLISECOND)
-    assert not one.is_waiting
+    assert not one.flights
     one.send(3, b"x", START)
     (frame,) = one.frames(START)
-    assert one.is_waiting
+    assert one.flights
     assert one.deadline() == START + 120 * MILLISECOND
     two.receive(frame, START)
     one.receive(two.frames(START)[0], START + 2 * MILLISECOND)
-    assert not one.is_waiting
+    assert not one.flights
     one.assume_rtt(SECOND)
     one.send(3, b"y", START)
     one.frames(START)

@@ -113,7 +113,7 @@ def test_a_keypair_older_than_the_reject_age_neither_opens_nor_seals() -> None:
 def worn(node: Node, peer: Node, sent: int) -> None:
     current = node.link(peer).current
     assert current is not None
-    current.reserve(sent - current.sent)
+    assert current.reserve(sent - current.sent, node.network.now) is not None
 
 
 @pytest.mark.parametrize("who", ["initiator", "responder"])
@@ -141,7 +141,7 @@ def test_no_counter_from_2_to_the_28_on_is_sealed_or_opened() -> None:
     worn(other, one, CELLS_LIMIT)
     keypair = other.link(one).current
     assert keypair is not None
-    forged = other.links._sealer.seal_run(keypair, other.cells, 0, 2)
+    forged = other.links._sealer.seal_run(keypair, CELLS_LIMIT, other.cells, 0, 2)
     feed(one, [bytes(forged)[:1376]], other.address)
     assert one.drops()["KEY_EXPIRED"] == 1
 

@@ -62,8 +62,8 @@ class Node:
             timing=timing or Timing(),
             entropy=self.random.randbytes,
             transmit=network.transmit(self.address),
-            deliver=self._deliver,
         )
+        self.links.deliver = self._deliver
         self.deaf_to: set[int] = set()
         """Datagram types that get lost on their way here."""
         self.cells = Cells()
@@ -73,13 +73,13 @@ class Node:
         self,
         link: Link,
         cells: Cells,
-        path_ids: tuple[int, ...],
-        counters: tuple[int, ...],
+        heads: tuple[int, ...],
         count: int,
         now: Micros,
     ) -> None:
         assert link.is_up
-        assert len(path_ids) == len(counters) == count
+        assert len(heads) == 2 * count
+        path_ids, counters = heads[0::2], heads[1::2]
         for row in range(count):
             assert CELL_HEAD.unpack_from(cells.rows[row]) == (path_ids[row], counters[row])
             if path_ids[row]:

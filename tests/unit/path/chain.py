@@ -116,7 +116,7 @@ class Machine:
         count = len(data) // CELL
         arena.view[: len(data)] = data
         heads = CELL_HEADS[count].unpack_from(arena.buffer)
-        self.pump.deliver(link, arena, heads[::2], heads[1::2], count, self.chain.now)
+        self.pump.deliver(link, arena, heads, count, self.chain.now)
 
     # sinks
     def end_control(self, lane, cells, row, counter, now) -> None:  # type: ignore[no-untyped-def]

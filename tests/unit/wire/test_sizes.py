@@ -21,7 +21,7 @@ def test_datagram_cell_and_body() -> None:
     assert burst.CELL_BLOCKS == 84
     assert burst.BODY == 1328
     assert 20 + 8 + burst.DATAGRAM == 1404
-    assert burst.DATAGRAM_HEAD.size == burst.LINK_HEADER == 16
+    assert link.CELL_HEADS[1].size == burst.DATAGRAM == burst.LINK_HEADER + 1360
     assert burst.CELL_HEAD.size == burst.CELL_HEADER == 16
     assert burst.ROWS * burst.DATAGRAM <= 65507 - 8 < (burst.ROWS + 1) * burst.DATAGRAM
 
