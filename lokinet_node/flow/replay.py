@@ -10,10 +10,17 @@ runs whose tags have been verified already.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 WINDOW: Final = 8192
 """Counters behind the highest one that may still arrive: several bursts, and skew between them."""
+
+
+@lru_cache
+def _all(size: int) -> int:
+    """One number for all windows: those of paths begin so, for their first counter is random."""
+    return (1 << size) - 1
 
 
 class ReplayWindow:
@@ -79,7 +86,7 @@ class ReplayWindow:
         if gap >= size:
             # A jump past the whole window: nothing from before it may come any more.
             self._base = ahead + gap - size
-            self._missing = (1 << size) - 1
+            self._missing = _all(size)
             return
         if not self._missing:
             self._base = ahead
