@@ -14,7 +14,9 @@ from typing import Final
 from lokinet_node.base.units import MILLISECOND, Micros
 
 QUIET: Final[Micros] = 6 * MILLISECOND
-"""Without a packet for so long nobody is in a hurry: a round trip in a network on one machine."""
+"""Without a packet for so long nobody is in a hurry: a round trip in a network on one machine.
+
+What the peer waits for is late by as much: 50 ms, the links' SLACK and this are less than 70 ms."""
 RECHECK: Final[Micros] = 20 * MILLISECOND
 PAUSE: Final[Micros] = MILLISECOND
 """Between two looks, whatever the node says."""
@@ -24,11 +26,12 @@ NEVER: Final[Micros] = 1 << 62
 class Agenda:
     """Of one node; there is nothing to look at before `begin` and after `rest`."""
 
-    __slots__ = ("_due", "_is_stirred", "_latest", "_soonest", "wakes_at")
+    __slots__ = ("_due", "_is_on", "_is_stirred", "_latest", "_soonest", "wakes_at")
 
     def __init__(self) -> None:
         self.wakes_at: Micros = NEVER
         """When the node is to be asked next."""
+        self._is_on = False
         self._due: Micros = NEVER
         """What it said last."""
         self._is_stirred = False
@@ -38,10 +41,13 @@ class Agenda:
 
     def begin(self) -> None:
         """There is a node now: look at once."""
+        self._is_on = True
         self.wakes_at = 0
 
     def stir(self, now: Micros) -> None:
         """A packet came, or somebody used the node: its deadline may have moved."""
+        if not self._is_on:
+            return
         if not self._is_stirred:
             self._is_stirred = True
             self._latest = min(now + RECHECK, self._due + QUIET)
@@ -58,4 +64,5 @@ class Agenda:
 
     def rest(self) -> None:
         """Nothing is to be asked any more."""
-        self._due = self.wakes_at = NEVER
+        self._is_on = False
+        self.wakes_at = NEVER

@@ -107,7 +107,7 @@ class UdpSocket:
         self._is_dry = False
         """Whether nothing lay behind the last read."""
         self._comes_alone = False
-        """Whether nothing lay behind the last first read."""
+        """Whether the last turn was one read of few datagrams, as far as is known."""
         self.may_have_hints = False
         """Whether an error may be queued, for `take_hints`."""
 
@@ -142,15 +142,18 @@ class UdpSocket:
         except OSError:
             self.may_have_hints = True
             return 0, self.address
+        came_alone, self._comes_alone = self._comes_alone, False
         count: int = size // DATAGRAM
         if not 0 < count <= ROWS or size != count * DATAGRAM:
             self.drops["odd-size"] += 1
             return min(count, ROWS), address
-        if count > GATHER_LIMIT or (is_first and self._comes_alone):
-            return count, address  # if the last one came alone, this goes on before we look
-        gathered = self._gather(burst, count, address)
-        self._comes_alone = is_first and self._is_dry and gathered == count
-        return gathered, address
+        if is_first and came_alone and count <= GATHER_LIMIT:
+            # As the last one: this goes on before we look, and the next too if nothing follows.
+            self._comes_alone = True
+        elif count <= GATHER_LIMIT:
+            alone, count = count, self._gather(burst, count, address)
+            self._comes_alone = is_first and self._is_dry and count == alone
+        return count, address
 
     def _is_empty(self) -> bool:
         """Whether nothing can be read: much cheaper than the exception of a read in vain."""

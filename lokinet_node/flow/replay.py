@@ -48,8 +48,9 @@ class ReplayWindow:
         if counter < ahead - self.size or counter < self._base:
             return False
         end = counter + count
-        run = ((1 << (min(end, ahead) - counter)) - 1) << (counter - self._base)
-        return self._missing & run == run
+        run = (1 << (min(end, ahead) - counter)) - 1
+        # Shifted down, not up: nothing here may grow with what came since the base.
+        return (self._missing >> (counter - self._base)) & run == run
 
     def is_new(self, counter: int) -> bool:
         """`fresh` for a single counter."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SLACK: Final[Micros] = 10 * MILLISECOND
 """How long a sign of life, or asking for one, can wait. The peer is patient for 100 ms or three
-round trips, so a sign that leaves within 70 ms is in time however long the way is."""
+round trips: a sign that leaves within two thirds of 100 ms is in time however long the way is."""
 
 
 class Timers:

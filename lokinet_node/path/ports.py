@@ -47,4 +47,7 @@ class LinkPort(Protocol):
 
     @property
     def send_cells(self) -> SendCells:
-        """Seals rows for the link and sends them; dropped and counted when it is down."""
+        """Seals rows for the link and sends them; dropped and counted when it is down.
+
+        The same for good: it may be kept.
+        """

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from lokinet_node.agenda import NEVER, PAUSE, QUIET, RECHECK, Agenda
 from lokinet_node.base.units import MILLISECOND, SECOND
+from lokinet_node.link.liveness import SIGN_OF_LIFE
+from lokinet_node.link.timers import SLACK
 
 START = 1_000 * SECOND
 
@@ -21,12 +23,18 @@ def begun(due: int = NEVER, looked: int = START) -> Agenda:
 
 def test_there_is_nothing_to_look_at_before_the_node_and_after_it() -> None:
     agenda = Agenda()
+    agenda.stir(START)
     assert agenda.wakes_at == NEVER
     agenda.begin()
     assert agenda.wakes_at == 0
     agenda.look(START, START + SECOND)
     agenda.rest()
+    agenda.stir(START)
     assert agenda.wakes_at == NEVER
+
+
+def test_a_sign_of_life_leaves_within_what_the_specification_says() -> None:
+    assert SIGN_OF_LIFE + SLACK + QUIET + PAUSE <= 70 * MILLISECOND
 
 
 def test_without_packets_the_node_is_asked_when_it_said_but_not_all_the_time() -> None:

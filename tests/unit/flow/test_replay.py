@@ -77,6 +77,14 @@ def test_a_marked_run_is_never_fresh_again_whole_or_in_part() -> None:
     assert window.fresh(145, 1)
 
 
+def test_a_replay_after_a_long_stream_without_gaps_costs_what_any_other_does() -> None:
+    window = ReplayWindow()
+    window.mark(0, 1)
+    window.mark(1, 1 << 60)  # a number shifted by as much would not fit into any memory
+    assert not window.fresh(1 << 60, 1)
+    assert window.fresh((1 << 60) + 1, 1)
+
+
 def test_counters_older_than_the_window_are_refused() -> None:
     window = ReplayWindow()
     window.mark(WINDOW, 1)
