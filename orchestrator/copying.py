@@ -14,7 +14,10 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal
+
+if not TYPE_CHECKING and not hasattr(tarfile, "data_filter"):
+    from backports import tarfile  # Python before 3.11.4, Debian 12's among them
 
 __all__ = ["CopyError", "pack", "tar_argv", "unpack"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -25,7 +26,9 @@ BUILD_LIMIT_S = 1200
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the reports of all runs."""
+    """Keep the reports of all runs; Ctrl-C reaches what tests start, also from a background job."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start those so, and all inherit
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if BACKEND not in ("netns", "docker"):
         raise pytest.UsageError(f"TESTED_BACKEND={BACKEND}: there are netns and docker")
     part = "docker" if BACKEND == "docker" else os.environ.get("TESTED_PART")

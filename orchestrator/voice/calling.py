@@ -154,11 +154,13 @@ def _start(backend: Backend, end: End, argv: Sequence[str], running: ExitStack) 
 
 
 def _end(started: Running) -> None:
-    """Asked first, so that it closes its recording."""
+    """Asked first, so that it closes its recording; gone afterwards, and its port free."""
     try:
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
-            started.signal(signal.SIGTERM)
-            started.wait(END_S)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                started.signal(number)
+                started.wait(END_S)
+                break
     finally:
         started.close()
 
