@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-IMPORTED_AS = {"pynacl": "nacl", "pyyaml": "yaml", "python-pytun": "pytun"}
+IMPORTED_AS = {
+    "backports-tarfile": "backports",
+    "pynacl": "nacl",
+    "pyyaml": "yaml",
+    "python-pytun": "pytun",
+}
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 
 
