@@ -25,7 +25,7 @@ from typing import NoReturn
 
 from orchestrator.world import syscalls
 from orchestrator.world.mounts import hide_run, own_file
-from orchestrator.world.spawn import SIGNALS_PYTHON_IGNORES, SpawnError
+from orchestrator.world.spawn import NOT_IGNORED, SpawnError
 
 __all__ = ["Invitation", "main"]
 
@@ -179,7 +179,7 @@ def _program(argv: Sequence[str]) -> NoReturn:
     try:
         signal.set_wakeup_fd(-1)
         os.setsid()
-        for number in (*SIGNALS_PYTHON_IGNORES, signal.SIGCHLD):
+        for number in (*NOT_IGNORED, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.execvp(argv[0], list(argv))
     except OSError as error:

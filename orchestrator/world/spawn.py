@@ -18,7 +18,9 @@ from orchestrator.world import syscalls
 __all__ = ["Namespaces", "SpawnError", "fork", "inhabitants", "ip_batch", "run_batch", "spawn"]
 
 MAX_ERROR_BYTES = 4096
-SIGNALS_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+NOT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT)
+"""By programs in nodes: Python ignores the first two, who was started by nohup or as a background
+job the others. A program in a node is hung up on when its caller goes, whoever that was."""
 
 
 class SpawnError(Exception):
@@ -131,7 +133,7 @@ def _become(stdio: Sequence[int], controlling_tty: bool) -> None:
         os.dup2(descriptor, number)
     if controlling_tty:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    for number in SIGNALS_PYTHON_IGNORES:
+    for number in NOT_IGNORED:
         signal.signal(number, signal.SIG_DFL)
 
 
