@@ -33,6 +33,9 @@ CELL_HEAD: Final = Struct("!QQ")
 
 CELL_HEADS: Final = tuple(Struct("!" + "QQ1328x" * n) for n in range(ROWS + 1))
 
+SINGLE: Final = ((0, 1),)
+"""What `runs` gives for a burst of one, without asking."""
+
 
 class Datagrams:
     """Link datagrams at a stride of 1376 bytes; ``sealed[i]`` is ciphertext and tag of row i.

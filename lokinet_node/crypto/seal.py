@@ -80,8 +80,7 @@ class Seal:
         Each target is a tag longer than its row.
         """
         if count == 1:  # no set-up for a lone cell
-            nonce = (self.mask ^ counter).to_bytes(_NONCE_SIZE, "big")
-            self.encrypt_into(nonce, rows[first], None, targets[at])
+            self.encrypt_into(self.nonce(counter), rows[first], None, targets[at])
             return
         nonces = self.nonces(counter, count)
         end = first + count
@@ -98,8 +97,7 @@ class Seal:
     ) -> None:
         """The way back; InvalidTag when any row is bad: all targets are void."""
         if count == 1:
-            nonce = (self.mask ^ counter).to_bytes(_NONCE_SIZE, "big")
-            self.decrypt_into(nonce, rows[first], None, targets[at])
+            self.decrypt_into(self.nonce(counter), rows[first], None, targets[at])
             return
         nonces = self.nonces(counter, count)
         end = first + count

@@ -12,10 +12,10 @@ went down is another object than the next one to the same peer; when to try agai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lokinet_node.base.errors import LocalProtocolError
-from lokinet_node.burst import CELL_HEADS, DATAGRAM, Cells, Datagrams, runs
+from lokinet_node.burst import CELL_HEADS, DATAGRAM, SINGLE, Cells, Datagrams, runs
 from lokinet_node.crypto.errors import CryptoError
 from lokinet_node.link.control import Control
 from lokinet_node.link.crypt import Opener, Sealer
@@ -53,9 +53,6 @@ if TYPE_CHECKING:
 
     The arena is good until the call returns.
     """
-
-SINGLE: Final = ((0, 1),)
-"""The runs of a burst of one."""
 
 
 class Links:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
-from lokinet_node.burst import CELL, COUNTER_LIMIT, runs
+from lokinet_node.burst import CELL, COUNTER_LIMIT, SINGLE, runs
 from lokinet_node.path.lanes import HANDLES, EndLane, OwnerLane, TransitLane
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 CONTROL_HANDLE: Final = 0
 ROUTER_HANDLE: Final = 1
-SINGLE: Final = ((0, 1),)
-"""The runs of a burst of one."""
 
 
 class Drop(IntEnum):
